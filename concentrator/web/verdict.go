@@ -1,0 +1,80 @@
+package web
+
+import (
+	"fmt"
+	"time"
+)
+
+// Judge fills Verdict, Healthy and Hint: one sentence that says how the station
+// is, the most urgent trouble first, and what to do about it.
+func (s *Status) Judge() {
+	s.Verdict, s.Hint = s.trouble()
+	s.Healthy = s.Verdict == ""
+	if s.Healthy {
+		s.Verdict, s.Hint = s.calm(), ""
+	}
+}
+
+// trouble returns the most urgent thing that is wrong, or nothing.
+func (s *Status) trouble() (verdict, hint string) {
+	switch {
+	case s.Storage.Error != "":
+		return "Readings cannot be stored: " + s.Storage.Error, "Free space on the disk that holds " + s.Storage.Path + "; reading goes on by itself."
+	case !s.Line.Ready:
+		return "The power line cannot be used: " + orElse(s.Line.Detail, s.Line.State), "Check the modem, its cable and " + orElse(s.Line.Port, "line.modem in the configuration") + "."
+	case s.Outbox.Refused > 0:
+		return fmt.Sprintf("The center refused %s", count(s.Outbox.Refused, "batch", "batches")), "See `concentrator events`; nothing was deleted."
+	case s.Meters.Lost+s.Meters.Unread > 0:
+		return fmt.Sprintf("%d of %d meters could not be read", s.Meters.Lost+s.Meters.Unread, s.Meters.Known), "See `concentrator meters` for the reason of each."
+	case s.Uplink.Enabled && !s.Uplink.Connected:
+		return fmt.Sprintf("No connection to the center; %s wait", count(s.Outbox.Readings, "reading", "readings")), s.Uplink.Error
+	}
+	return "", ""
+}
+
+func (s *Status) calm() string {
+	switch {
+	case s.Meters.Known == 0:
+		return "Looking for meters"
+	case s.Round.Phase == "discovering" || s.Round.Phase == "registering":
+		return fmt.Sprintf("%s found, looking for more", count(s.Meters.Known, "meter", "meters"))
+	case s.Round.Number == 0:
+		return fmt.Sprintf("%s registered, none read yet", count(s.Meters.Registered, "meter", "meters"))
+	case s.Round.Finished == nil:
+		return fmt.Sprintf("Round %d: %d of %d meters read", s.Round.Number, s.Round.Done, s.Round.Total)
+	}
+	return fmt.Sprintf("All %s read", count(s.Round.Done, "meter", "meters"))
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// Age is the time since t in the largest fitting unit, "never" when t is null.
+func Age(now time.Time, t *time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	d := now.Sub(*t)
+	switch {
+	case d < 2*time.Second:
+		return "now"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+}
