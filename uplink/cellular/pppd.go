@@ -1,0 +1,52 @@
+package cellular
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// pppdGrace is how long pppd may take to hang up before it is killed.
+const pppdGrace = 5 * time.Second
+
+// dial writes pppd's files, runs it until it ends, and says why it ended.
+func (s *Supervisor) dial(ctx context.Context, d *dialog) error {
+	peers, err := s.cfg.Dial.writeFiles(s.cfg.Dir, s.cfg.Chat)
+	if err != nil {
+		return errPIN{err.Error()} // a person must correct the configuration
+	}
+	runCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	cmd := exec.CommandContext(runCtx, s.cfg.Pppd, "file", peers)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = pppdGrace
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("pppd cannot be started: %w: is the package ppp installed?", err)
+	}
+	s.observe(func(st *State) { st.Dials++ })
+	s.set(PhaseDialing, "")
+	done, ended := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		done <- pppdError(cmd.Wait())
+	}()
+	err = s.watch(ctx, d, done)
+	stop()
+	<-ended // at most pppdGrace after stop
+	return err
+}
+
+// pppdError turns pppd's end into words. The end of a call is always worth telling.
+func pppdError(err error) error {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return errors.New(pppExit(0))
+	case errors.As(err, &exit):
+		return errors.New(pppExit(exit.ExitCode()))
+	}
+	return err
+}
