@@ -56,6 +56,11 @@ type Meter struct {
 	Layout        []Column // capture objects of its load profile, nil when not read yet
 	CapturePeriod time.Duration
 	Registers     []RegisterInfo // billing registers it has, nil when not read yet
+	ByEntry       bool           // its load profile refused selection by range: ask by entry numbers
+
+	Former      plc.Address // address it had before, nobody else's until FormerUntil; 0 (NoBody) when none
+	FormerUntil time.Time
+	Quarantined time.Time // not to be read before this time: its title answered at two addresses; zero when it is not
 }
 
 // Column is one capture object of a profile with the scaler and unit of its values.
@@ -137,8 +142,11 @@ const (
 	EventMeterRegistered EventCode = "meter.registered"
 	EventMeterLost       EventCode = "meter.lost"
 	EventMeterRefused    EventCode = "meter.refused"
-	EventValueChanged    EventCode = "value.changed"  // a second, different value for a stored key
-	EventUnknownColumn   EventCode = "column.unknown" // a profile column that cannot become a reading
+	EventMeterDuplicate  EventCode = "meter.duplicate" // one title at two addresses, or two titles at one
+	EventMeterStorm      EventCode = "meter.storm"     // more titles were reported than the station keeps
+	EventMeterClock      EventCode = "meter.clock"     // its clock differs much from the station's
+	EventValueChanged    EventCode = "value.changed"   // a second, different value for a stored key
+	EventUnknownColumn   EventCode = "column.unknown"  // a profile column that cannot become a reading
 	EventProfileGap      EventCode = "profile.gap"
 	EventModemDown       EventCode = "modem.down"
 	EventModemUp         EventCode = "modem.up"

@@ -28,15 +28,7 @@ type Outbox interface {
 }
 
 // Records are waiting records of one lane.
-type Records struct {
-	Readings []concentrator.Reading
-	Events   []concentrator.Event
-	Orders   []concentrator.Order // final ones, with Result
-	Through  uint64
-}
-
-// Len is the number of records.
-func (r Records) Len() int { return len(r.Readings) + len(r.Events) + len(r.Orders) }
+type Records = concentrator.Records
 
 // Inbox takes orders in. storage provides it.
 type Inbox interface {

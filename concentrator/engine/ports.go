@@ -55,9 +55,4 @@ type Journal interface {
 }
 
 // VisitRecord is what one visit leaves behind.
-type VisitRecord struct {
-	Visit    concentrator.Visit
-	Meter    concentrator.Meter
-	Readings []concentrator.Reading
-	Events   []concentrator.Event
-}
+type VisitRecord = concentrator.VisitRecord
