@@ -1,10 +1,15 @@
 package plc
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
 )
+
+// ErrLineDown is what every failure wraps that means: the modem, its port or its
+// mains is away. Trying again later makes sense, and no server is to blame.
+var ErrLineDown = errors.New("the power line is not available")
 
 // Outcome says how an exchange with a server ended. It is not an error: a silent
 // meter is normal life on a power line. Failures of our own side are errors.

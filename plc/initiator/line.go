@@ -2,7 +2,6 @@ package initiator
 
 import (
 	"context"
-	"errors"
 
 	"busbar/plc"
 	"busbar/plc/mac"
@@ -15,7 +14,7 @@ type Line interface {
 	// Send hands one MSDU to the modem and returns after MA_Data.confirm "sent",
 	// which comes after the first transmission and before its repetitions. Busy
 	// confirms are retried inside, at the next slot, for a bounded time. An error is
-	// a failure of our side; errors.Is(err, ErrLineDown) tells that the modem or its
+	// a failure of our side; errors.Is(err, plc.ErrLineDown) tells that the modem or its
 	// mains is away and that trying again later makes sense.
 	Send(ctx context.Context, r mac.DataRequest) error
 	// Indications delivers what was received, in order. It is bounded: when nobody
@@ -28,6 +27,3 @@ type Line interface {
 	// zero Signal means that it does not know.
 	Signal(ctx context.Context) (plc.Signal, error)
 }
-
-// ErrLineDown is what Line methods wrap while the modem, its port or its mains is away.
-var ErrLineDown = errors.New("the power line is not available")
