@@ -1,5 +1,7 @@
 package axdr
 
+import "fmt"
+
 // Tag is the type octet in front of a COSEM data value (Blue Book 4.1.5).
 type Tag byte
 
@@ -37,3 +39,47 @@ const (
 	DeltaDoubleU    Tag = 33
 	DontCare        Tag = 255
 )
+
+var tagNames = [...]string{
+	Null:            "null-data",
+	Array:           "array",
+	Structure:       "structure",
+	Boolean:         "boolean",
+	BitString:       "bit-string",
+	DoubleLong:      "double-long",
+	DoubleLongU:     "double-long-unsigned",
+	OctetString:     "octet-string",
+	VisibleString:   "visible-string",
+	UTF8String:      "utf8-string",
+	BCD:             "bcd",
+	Integer:         "integer",
+	Long:            "long",
+	Unsigned:        "unsigned",
+	LongU:           "long-unsigned",
+	CompactArray:    "compact-array",
+	Long64:          "long64",
+	Long64U:         "long64-unsigned",
+	Enum:            "enum",
+	Float32:         "float32",
+	Float64:         "float64",
+	DateTime:        "date-time",
+	Date:            "date",
+	Time:            "time",
+	DeltaInteger:    "delta-integer",
+	DeltaLong:       "delta-long",
+	DeltaDoubleLong: "delta-double-long",
+	DeltaUnsigned:   "delta-unsigned",
+	DeltaLongU:      "delta-long-unsigned",
+	DeltaDoubleU:    "delta-double-long-unsigned",
+}
+
+// String is the name of the type in the standard, or the tag when it has none.
+func (t Tag) String() string {
+	switch {
+	case int(t) < len(tagNames) && tagNames[t] != "":
+		return tagNames[t]
+	case t == DontCare:
+		return "don't-care"
+	}
+	return fmt.Sprintf("tag %02Xh", byte(t))
+}
