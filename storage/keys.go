@@ -229,6 +229,26 @@ func (s *Store) Key(title plc.SystemTitle) (k KeyRecord, found bool, err error) 
 	return k, found, err
 }
 
+// Keys names the meters that have keys, ordered by title, each with its mechanism.
+// The records hold no secrets: Reveal of them returns nothing.
+func (s *Store) Keys(ctx context.Context) (keys []KeyRecord, err error) {
+	err = s.read(ctx, "list keys", func(ctx context.Context, view *sql.Tx) error {
+		rows, err := view.QueryContext(ctx, "SELECT title, mechanism FROM meter_key ORDER BY title")
+		if err != nil {
+			return err
+		}
+		return drain(rows, func(rows *sql.Rows) error {
+			var k KeyRecord
+			var title titleColumn
+			err := rows.Scan(&title, &k.Mechanism)
+			k.Title = title.SystemTitle
+			keys = append(keys, k)
+			return err
+		})
+	})
+	return keys, err
+}
+
 // ReserveCounter reserves the next n invocation counters of a meter and returns
 // the first; they begin at 1. The reservation is on the disk before it returns:
 // whatever happens then, none of them is ever given out again. It is ErrExhausted

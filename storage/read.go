@@ -145,6 +145,17 @@ func (s *Store) Events(ctx context.Context, since time.Time, limit int) (events 
 	return events, err
 }
 
+// LastRound is the number of the round of the newest visit, 0 when there is none.
+func (s *Store) LastRound(ctx context.Context) (number uint64, err error) {
+	err = s.read(ctx, "find the last round", func(ctx context.Context, view *sql.Tx) error {
+		var last sql64
+		err := view.QueryRowContext(ctx, "SELECT (SELECT round FROM visit ORDER BY no DESC LIMIT 1)").Scan(&last)
+		number = uint64(last)
+		return err
+	})
+	return number, err
+}
+
 // Stats are figures of the store.
 type Stats struct {
 	Path     string

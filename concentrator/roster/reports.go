@@ -107,7 +107,7 @@ func (r *Roster) meet(now time.Time, p plc.Report, hops plc.Credit) *entry {
 	}}
 	e.begin(needed(p, hops))
 	e.meter.Credit = e.credit
-	r.entries[p.Title] = e
+	r.insert(e)
 	text := "heard for the first time"
 	if p.Relayed {
 		text = "heard for the first time, by another meter"

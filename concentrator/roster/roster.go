@@ -79,6 +79,7 @@ const maxEvents = 1024
 type Roster struct {
 	cfg     Config
 	entries map[plc.SystemTitle]*entry
+	byTitle []*entry                  // the same entries, so that map order never reaches the line
 	held    map[plc.Address]time.Time // addresses nobody may have before the time
 	events  []concentrator.Event
 
@@ -111,7 +112,7 @@ func New(now time.Time, cfg Config, known []concentrator.Meter) *Roster {
 
 func (r *Roster) load(now time.Time, m concentrator.Meter) {
 	e := &entry{meter: m, credit: m.Credit}
-	r.entries[m.Title] = e
+	r.insert(e)
 	switch {
 	case m.State == concentrator.StateRegistered && now.Sub(m.LastAsked) >= r.cfg.Line.NotAddressed:
 		e.proof = toPing
@@ -145,20 +146,17 @@ func (r *Roster) Meter(title plc.SystemTitle) (concentrator.Meter, bool) {
 // Meters returns every known meter, ordered by title.
 func (r *Roster) Meters() []concentrator.Meter {
 	meters := make([]concentrator.Meter, 0, len(r.entries))
-	for _, e := range r.sorted() {
+	for _, e := range r.byTitle {
 		meters = append(meters, e.meter)
 	}
 	return meters
 }
 
-// sorted is every entry by title, so that map order never reaches the line.
-func (r *Roster) sorted() []*entry {
-	list := make([]*entry, 0, len(r.entries))
-	for _, e := range r.entries {
-		list = append(list, e)
-	}
-	slices.SortFunc(list, func(a, b *entry) int { return a.meter.Title.Compare(b.meter.Title) })
-	return list
+// insert adds an entry for a title that has none. Entries are never removed.
+func (r *Roster) insert(e *entry) {
+	at, _ := slices.BinarySearchFunc(r.byTitle, e, func(a, b *entry) int { return a.meter.Title.Compare(b.meter.Title) })
+	r.byTitle = slices.Insert(r.byTitle, at, e)
+	r.entries[e.meter.Title] = e
 }
 
 // Readable reports whether a meter may be visited: registered at a proved address
@@ -197,7 +195,7 @@ func (r *Roster) Unknown() int {
 // when that failed.
 func (r *Roster) Unsaved() ([]concentrator.Meter, []concentrator.Event) {
 	var meters []concentrator.Meter
-	for _, e := range r.sorted() {
+	for _, e := range r.byTitle {
 		if e.dirty {
 			e.dirty = false
 			meters = append(meters, e.meter)

@@ -84,7 +84,7 @@ func (r *Roster) nextProof() *entry {
 // reach first, called with the credit of the farthest among them.
 func (r *Roster) nextRegister(now time.Time) ([]plc.Registration, plc.Credit) {
 	var waiting []*entry
-	for _, e := range r.sorted() {
+	for _, e := range r.byTitle {
 		if e.proof == toRegister {
 			waiting = append(waiting, e)
 		}
