@@ -175,8 +175,10 @@ func assertSettings(ctx context.Context, conn *sql.Conn, path string) error {
 			return err
 		}
 		if got != want.value {
-			return &Fault{Doing: "open the store", Path: path, Kind: ErrUnsafe,
-				Err: fmt.Errorf("PRAGMA %s is %q, want %q", want.pragma, got, want.value)}
+			return &Fault{
+				Doing: "open the store", Path: path, Kind: ErrUnsafe,
+				Err: fmt.Errorf("PRAGMA %s is %q, want %q", want.pragma, got, want.value),
+			}
 		}
 	}
 	return nil

@@ -200,8 +200,10 @@ func (t *tx) receipt(r concentrator.Receipt, now time.Time) error {
 		// An event about a refused batch of events would be refused too, for ever.
 		return err
 	}
-	return t.addEvents(concentrator.Event{Time: now, Code: concentrator.EventBatchRefused,
-		Text: fmt.Sprintf("batch %d of lane %d is in quarantine: %.200s", r.ID.Seq, r.ID.Lane, r.Reason)})
+	return t.addEvents(concentrator.Event{
+		Time: now, Code: concentrator.EventBatchRefused,
+		Text: fmt.Sprintf("batch %d of lane %d is in quarantine: %.200s", r.ID.Seq, r.ID.Lane, r.Reason),
+	})
 }
 
 // RefusedBatch is a batch in quarantine.

@@ -185,8 +185,10 @@ func checkVersion(ctx context.Context, conn *sql.Conn, path string, known int) e
 	case id != applicationID && (id != 0 || version != 0 || tables != 0):
 		return fmt.Errorf("%s is a database of another program, not a station's store: it was not touched; give the station a directory of its own", path)
 	case version > known:
-		return &Fault{Doing: "open the store", Path: path, Kind: ErrNewer,
-			Err: fmt.Errorf("schema %d, this program knows up to %d", version, known)}
+		return &Fault{
+			Doing: "open the store", Path: path, Kind: ErrNewer,
+			Err: fmt.Errorf("schema %d, this program knows up to %d", version, known),
+		}
 	}
 	return nil
 }

@@ -91,9 +91,12 @@ func TestImplausibleRegisterTimeIsFlagged(t *testing.T) {
 
 func TestColumns(t *testing.T) {
 	objects := []cosem.CaptureObject{
-		{Class: 8, Object: clockRef.Object, Attribute: 2}, {Class: 1, Object: statusRef.Object, Attribute: 2},
-		{Class: 3, Object: importRef.Object, Attribute: 2}, {Class: 5, Object: exportRef.Object, Attribute: 3},
-		{Class: 3, Object: exportRef.Object, Attribute: 2, Index: 1}, {Class: 9, Object: scriptRef.Object, Attribute: 2},
+		{Class: 8, Object: clockRef.Object, Attribute: 2},
+		{Class: 1, Object: statusRef.Object, Attribute: 2},
+		{Class: 3, Object: importRef.Object, Attribute: 2},
+		{Class: 5, Object: exportRef.Object, Attribute: 3},
+		{Class: 3, Object: exportRef.Object, Attribute: 2, Index: 1},
+		{Class: 9, Object: scriptRef.Object, Attribute: 2},
 	}
 	b := cosem.AppendCaptureObjects(nil, objects)
 	columns, err := Columns(b)
@@ -196,8 +199,16 @@ func TestDecimal(t *testing.T) {
 		scaler int8
 		want   string
 	}{
-		{0, 0, "0"}, {0, 3, "0"}, {12, 3, "12000"}, {12345, -1, "1234.5"}, {5, -3, "0.005"}, {-5, -1, "-0.5"}, {-1 << 63, -2, "-92233720368547758.08"},
-		{5, 30, "5e+30"}, {0, -2, "0.00"}, {1, -128, "0." + strings.Repeat("0", 127) + "1"},
+		{0, 0, "0"},
+		{0, 3, "0"},
+		{12, 3, "12000"},
+		{12345, -1, "1234.5"},
+		{5, -3, "0.005"},
+		{-5, -1, "-0.5"},
+		{-1 << 63, -2, "-92233720368547758.08"},
+		{5, 30, "5e+30"},
+		{0, -2, "0.00"},
+		{1, -128, "0." + strings.Repeat("0", 127) + "1"},
 	} {
 		if got := Decimal(tt.value, tt.scaler); got != tt.want {
 			t.Errorf("%d x 10^%d is %q, want %q", tt.value, tt.scaler, got, tt.want)

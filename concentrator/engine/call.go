@@ -169,7 +169,9 @@ func (c *call) learnUnits(ctx context.Context) (bool, error) {
 }
 
 // passing reports whether an access result may be another one at the next visit.
-func passing(r cosem.AccessResult) bool { return r == cosem.TemporaryFailure || r == cosem.HardwareFault }
+func passing(r cosem.AccessResult) bool {
+	return r == cosem.TemporaryFailure || r == cosem.HardwareFault
+}
 
 // unitRefs are the scalers and units to ask for, each once: what is a register is
 // mostly a column as well.

@@ -432,12 +432,38 @@ func TestReplacedMeter(t *testing.T) {
 	})
 }
 
+// An address that is not on the disk never reaches the line.
+func TestNoAddressThatIsNotOnTheDisk(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := start(t, quarterHours(), newLink(street(3)...), newJournal())
+		s.until(time.Hour, "a round", roundsDone(1))
+		fresh := newMeter(77)
+		s.change(func() {
+			s.link.street.trace = nil
+			s.link.street.meters = append(s.link.street.meters, fresh)
+		})
+		s.journal.set(errDisk)
+		time.Sleep(3 * time.Hour)
+		trace := strings.Join(s.trace(), "\n")
+		if !strings.Contains(trace, "discover") || strings.Contains(trace, "register") {
+			t.Errorf("on the line while nothing could be stored: %s", trace)
+		}
+		s.journal.set(nil)
+		s.until(time.Hour, "the new one read", func(*Snapshot) bool { return s.meter(77).Visits > 0 })
+	})
+}
+
 // When the station stops in the middle of a visit, what was read is kept.
 func TestStopKeepsWhatWasRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := start(t, quarterHours(), newLink(street(1)...), newJournal())
 		s.until(time.Hour, "a round", roundsDone(1))
-		visits := len(s.journal.visits)
+		visited := func() int {
+			s.journal.mu.Lock()
+			defer s.journal.mu.Unlock()
+			return len(s.journal.visits)
+		}
+		visits := visited()
 		registers := func() int {
 			s.journal.mu.Lock()
 			defer s.journal.mu.Unlock()

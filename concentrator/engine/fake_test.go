@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -270,7 +271,8 @@ func (m *fakeMeter) profile(now time.Time, r cosem.Ref) cosem.Result {
 	switch r.Attribute {
 	case 3:
 		columns := [][]byte{
-			{1, 3}, captureObject(cosem.ClassClock, clockObject, 2),
+			{1, 3},
+			captureObject(cosem.ClassClock, clockObject, 2),
 			captureObject(cosem.ClassData, cosem.MustOBIS("0.0.96.10.1.255"), 2), captureObject(cosem.ClassRegister, energy, 2),
 		}
 		if m.wide {
@@ -335,6 +337,7 @@ func (m *fakeMeter) buffer(now time.Time, s *cosem.Selection) cosem.Result {
 type fakeJournal struct {
 	mu       sync.Mutex
 	fail     error
+	failSave error // of SaveOrder only
 	meters   map[plc.SystemTitle]concentrator.Meter
 	readings map[readingKey]concentrator.Reading
 	offered  int // readings offered, duplicates included
@@ -445,7 +448,7 @@ func (j *fakeJournal) PendingOrders(ctx context.Context) ([]concentrator.Order, 
 
 func (j *fakeJournal) SaveOrder(ctx context.Context, o concentrator.Order) error {
 	defer j.mu.Unlock()
-	if err := j.begin(ctx); err != nil {
+	if err := cmp.Or(j.begin(ctx), j.failSave); err != nil {
 		return err
 	}
 	j.states = append(j.states, o.State)

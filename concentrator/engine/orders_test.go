@@ -145,13 +145,17 @@ func TestNoAttemptThatIsNotOnTheDisk(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := start(t, quarterHours(), newLink(street(2)...), newJournal())
 		s.until(time.Hour, "a round", roundsDone(1))
-		s.journal.set(errDisk)
+		s.journal.mu.Lock()
+		s.journal.failSave = errDisk
+		s.journal.mu.Unlock()
 		s.order("A-1", title(1), nil)
 		time.Sleep(10 * time.Minute)
 		if trace := strings.Join(s.trace(), "\n"); strings.Contains(trace, "urgent") {
 			t.Error("the line was used for an attempt that nobody will remember")
 		}
-		s.journal.set(nil)
+		s.journal.mu.Lock()
+		s.journal.failSave = nil
+		s.journal.mu.Unlock()
 		if o := s.ended("A-1", 3*time.Minute); o.State != concentrator.OrderDone {
 			t.Errorf("order %+v", o)
 		}

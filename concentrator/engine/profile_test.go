@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestRangeRefusedThenByEntry(t *testing.T) {
 		if r := s.engine.Snapshot().Rounds[3]; r.Done != 1 {
 			t.Errorf("round %+v", r)
 		}
-		for _, r := range m.ranges[1:] {
+		for _, r := range s.ranges(m)[1:] {
 			if span := r[1].Sub(r[0]); span > time.Hour {
 				t.Errorf("a later visit asked for %v once more", span)
 			}
@@ -111,7 +112,7 @@ func TestGapIsPassedAndTold(t *testing.T) {
 				}
 				s.change(func() { m.ranges = nil })
 				time.Sleep(time.Hour)
-				for _, r := range m.ranges {
+				for _, r := range s.ranges(m) {
 					if span := r[1].Sub(r[0]); span > time.Hour {
 						t.Errorf("%v is still asked for", span)
 					}
@@ -134,12 +135,18 @@ func TestLongOutageIsMadeGood(t *testing.T) {
 		s = start(t, quarterHours(), link, journal)
 		s.until(3*time.Hour, "all made good", func(*Snapshot) bool { return time.Since(s.lastEntry(m)) < 20*time.Minute })
 		s.complete(m, began.Add(-23*time.Hour))
-		for _, r := range m.ranges {
+		for _, r := range s.ranges(m) {
 			if n := int(r[1].Sub(r[0]) / m.period); n > 193 {
 				t.Errorf("%d entries in one visit", n)
 			}
 		}
 	})
+}
+
+// ranges are the parts of its profile that a meter was asked for.
+func (s *station) ranges(m *fakeMeter) (ranges [][2]time.Time) {
+	s.change(func() { ranges = slices.Clone(m.ranges) })
+	return ranges
 }
 
 func (s *station) lastEntry(m *fakeMeter) time.Time {

@@ -33,8 +33,10 @@ func registered(n int, a plc.Address) concentrator.Meter {
 	}
 }
 
-var answered = plc.Exchange{Outcome: plc.Answered, Requests: 1, Answers: 1, Slots: 4}
-var silent = plc.Exchange{Outcome: plc.Silent, Requests: 1, Slots: 4}
+var (
+	answered = plc.Exchange{Outcome: plc.Answered, Requests: 1, Answers: 1, Slots: 4}
+	silent   = plc.Exchange{Outcome: plc.Silent, Requests: 1, Slots: 4}
+)
 
 // codes are the events since the last call.
 func codes(r *Roster) []concentrator.EventCode {
@@ -65,8 +67,16 @@ func prove(t *testing.T, r *Roster, now time.Time) {
 func TestCapacityOfARegister(t *testing.T) {
 	// sfsk.md 4.5
 	for _, tc := range []struct{ frame, title, want int }{
-		{26, 6, 1}, {26, 8, 1}, {62, 6, 6}, {62, 8, 4}, {98, 6, 10}, {98, 8, 8},
-		{134, 6, 15}, {134, 8, 12}, {242, 6, 28}, {242, 8, 22},
+		{26, 6, 1},
+		{26, 8, 1},
+		{62, 6, 6},
+		{62, 8, 4},
+		{98, 6, 10},
+		{98, 8, 8},
+		{134, 6, 15},
+		{134, 8, 12},
+		{242, 6, 28},
+		{242, 8, 22},
 	} {
 		p := plc.DefaultProfile()
 		p.MaxFrame = tc.frame

@@ -107,8 +107,11 @@ func run(t *testing.T, p *Planner, now time.Time, outcome func(n, visit int) plc
 func TestOrderAndRetries(t *testing.T) {
 	p := New(Config{Period: 15 * time.Minute, Passes: 3}, 6)
 	p.Begin(start, []Candidate{
-		{Title: title(1), Credit: 3}, {Title: title(2), Last: start}, {Title: title(3), Last: start.Add(-time.Hour)},
-		{Title: title(4)}, {Title: title(5)},
+		{Title: title(1), Credit: 3},
+		{Title: title(2), Last: start},
+		{Title: title(3), Last: start.Add(-time.Hour)},
+		{Title: title(4)},
+		{Title: title(5)},
 	})
 	order, end := run(t, p, start, func(n, visit int) plc.Outcome {
 		switch {
