@@ -1,0 +1,249 @@
+package dlms
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"busbar/plc/axdr"
+	"busbar/plc/cosem"
+	"busbar/plc/dlms/acse"
+	"busbar/plc/dlms/apdu"
+	"busbar/plc/dlms/cipher"
+)
+
+// replyToHLS is the method of the current association that carries the proofs of
+// pass 3 and 4 (Blue Book, class 15, method 1).
+var replyToHLS = cosem.Ref{Class: cosem.ClassAssociationLN, Object: cosem.OBIS{0, 0, 40, 0, 0, 255}, Attribute: 1}
+
+// associate begins an association with a fresh challenge.
+func (c *Client) associate() ([]byte, error) {
+	c.granted, c.limit = 0, 0
+	if c.security.Mechanism == HLSGMAC {
+		if err := c.newChallenge(); err != nil {
+			c.op = nil
+			return nil, err
+		}
+	}
+	c.state = Opening
+	b, err := c.aarq()
+	if err != nil {
+		c.op, c.state = nil, Closed
+		return nil, err
+	}
+	return b, nil
+}
+
+func (c *Client) newChallenge() error {
+	if c.cfg.Challenge != nil {
+		if n := len(c.cfg.Challenge); n < cipher.MinChallenge || n > cipher.MaxChallenge {
+			return fmt.Errorf("challenge of %d octets: want %d to %d", n, cipher.MinChallenge, cipher.MaxChallenge)
+		}
+		c.challenge = c.cfg.Challenge
+		return nil
+	}
+	c.challenge = make([]byte, challengeSize)
+	if _, err := io.ReadFull(c.cfg.Rand, c.challenge); err != nil {
+		return fmt.Errorf("draw a challenge: %w", err)
+	}
+	return nil
+}
+
+// aarq builds the association request; each call draws a counter when ciphered.
+func (c *Client) aarq() ([]byte, error) {
+	info, err := c.initiate()
+	if err != nil {
+		return nil, err
+	}
+	a := acse.AARQ{Context: c.security.context(), Mechanism: c.security.Mechanism, UserInfo: info}
+	switch c.security.Mechanism {
+	case LLS:
+		a.Authentication = c.keys().Password
+	case HLSGMAC:
+		a.CallingTitle = c.cfg.ClientTitle.Bytes()
+		a.Authentication = c.challenge
+	}
+	return a.Append(make([]byte, 0, a.Size())), nil
+}
+
+// initiate is the initiate request, sealed when ciphered.
+func (c *Client) initiate() ([]byte, error) {
+	i := apdu.InitiateRequest{Version: apdu.Version, Conformance: c.cfg.Conformance, MaxPDU: uint16(c.cfg.MaxPDU)}
+	return c.protect(i.Append(make([]byte, 0, i.Size())), false)
+}
+
+// associated takes an AARE. All checks come before anything moves.
+func (c *Client) associated(b []byte) (Effects, error) {
+	a, n, err := acse.ParseAARE(b)
+	if err := whole(b, n, err); err != nil {
+		return Effects{}, err
+	}
+	if a.Result != acse.Accepted {
+		if c.state == Authenticating {
+			// Our AARQ was accepted before; this answers a repeat of it that came too late.
+			return c.ignore(), nil
+		}
+		return c.lose(refusedAssociation(a, c.security))
+	}
+	if err := c.believable(a); err != nil {
+		return Effects{}, err
+	}
+	i, err := c.openInitiate(a.UserInfo)
+	if errors.Is(err, errRepeated) {
+		return c.ignore(), nil
+	}
+	if err != nil {
+		return Effects{}, err
+	}
+	if i.Version != apdu.Version {
+		return c.lose(&RefusedError{
+			Refusal: RefusedAssociation, Reason: fmt.Sprintf("DLMS version %d", i.Version), Hint: "this client speaks version 6",
+		})
+	}
+	c.granted = i.Conformance & c.cfg.Conformance
+	c.limit = int(i.MaxPDU)
+	if c.security.Mechanism != HLSGMAC {
+		c.state = Opened
+		return c.advance()
+	}
+	c.meterChallenge = bytes.Clone(a.Authentication)
+	if bytes.Equal(c.meterChallenge, c.lastChallenge) {
+		c.counts.ConstantChallenges++
+	}
+	c.lastChallenge = c.meterChallenge
+	c.state = Authenticating
+	down, err := c.prove()
+	if err != nil {
+		return c.lose(err)
+	}
+	return Effects{Down: down}, nil
+}
+
+// believable checks an accepting AARE against what was asked for: never less.
+func (c *Client) believable(a acse.AARE) error {
+	if a.Context != c.security.context() {
+		return forged("association accepted with %v, asked for %v", a.Context, c.security.context())
+	}
+	title := c.cfg.ServerTitle
+	if len(a.RespondingTitle) > 0 && title.Size() == len(a.RespondingTitle) && !bytes.Equal(a.RespondingTitle, title.Bytes()) {
+		return forged("the answer names another system title than %v", title)
+	}
+	if c.security.Mechanism != HLSGMAC {
+		if a.Diagnostic == acse.AuthenticationRequired {
+			return garbled("the meter wants to continue with %v, asked for %v", a.Mechanism, c.security.Mechanism)
+		}
+		return nil
+	}
+	if a.Diagnostic != acse.AuthenticationRequired || a.Mechanism != c.security.Mechanism {
+		return forged("association accepted with %v and no proof (%v), asked for %v", a.Mechanism, a.Diagnostic, c.security.Mechanism)
+	}
+	if n := len(a.Authentication); n < cipher.MinChallenge || n > cipher.MaxChallenge {
+		return garbled("challenge of %d octets: want %d to %d", n, cipher.MinChallenge, cipher.MaxChallenge)
+	}
+	if bytes.Equal(a.Authentication, c.challenge) {
+		return forged("our own challenge came back: somebody wants us to answer it for him")
+	}
+	return nil
+}
+
+// openInitiate opens the initiate response, protected when that was asked for.
+func (c *Client) openInitiate(info []byte) (apdu.InitiateResponse, error) {
+	if c.shield != nil {
+		if len(info) > 0 && apdu.Tag(info[0]) == apdu.TagInitiateResponse {
+			return apdu.InitiateResponse{}, forged("initiate response without the protection that was asked for")
+		}
+		o, err := c.admit(c.shield, info)
+		if err != nil {
+			return apdu.InitiateResponse{}, err
+		}
+		info = o.plain
+	}
+	i, n, err := apdu.ParseInitiateResponse(info)
+	return i, whole(info, n, err)
+}
+
+// prove is pass 3: our answer to the meter's challenge.
+func (c *Client) prove() ([]byte, error) {
+	counter, err := c.cfg.Counter()
+	if err != nil {
+		return nil, err
+	}
+	proof, err := c.shield.suite.Proof(c.cfg.ClientTitle, counter, c.meterChallenge)
+	if err != nil {
+		return nil, err
+	}
+	c.invoke = c.invoke.Next()
+	a := apdu.ActionRequest{Invoke: c.invoke, Ref: replyToHLS, Data: axdr.AppendOctets(nil, proof)}
+	return c.protect(a.Append(make([]byte, 0, a.Size())), false)
+}
+
+// proved takes pass 4: the meter's answer to our challenge. The fresh challenge is
+// what makes the proof new: its counter is older than that of the APDU around it, some
+// meters draw it from another row, and so it moves nothing.
+func (c *Client) proved(b []byte) (Effects, error) {
+	a, n, err := apdu.ParseActionResponse(b)
+	if err := whole(b, n, err); err != nil {
+		return Effects{}, err
+	}
+	if a.Invoke.ID() != c.invoke.ID() {
+		return c.ignore(), nil
+	}
+	if a.Result != 0 {
+		return c.lose(&RefusedError{
+			Refusal: RefusedAuthentication, Reason: "authentication: " + a.Result.String(), Hint: hintKey,
+		})
+	}
+	proof, ok := octetString(a.Return)
+	if !ok {
+		return c.lose(garbled("authentication without a proof of the meter"))
+	}
+	if _, err := c.shield.suite.VerifyProof(c.cfg.ServerTitle, proof, c.challenge); err != nil {
+		return c.lose(fmt.Errorf("%w: proof of the meter: %w", ErrForged, err))
+	}
+	c.state = Opened
+	return c.advance()
+}
+
+// octetString takes a short octet-string out of a method's return value.
+func octetString(r *cosem.Result) ([]byte, bool) {
+	if r == nil || r.Access != cosem.Success {
+		return nil, false
+	}
+	return shortOctets(r.Data)
+}
+
+// shortOctets takes apart an encoded octet-string of less than 128 octets.
+func shortOctets(b []byte) ([]byte, bool) {
+	if len(b) < 2 || axdr.Tag(b[0]) != axdr.OctetString || b[1] >= 0x80 || int(b[1]) != len(b)-2 {
+		return nil, false
+	}
+	return b[2:], true
+}
+
+// rlrq builds the release request. In a ciphered association it carries a sealed
+// initiate request, so that nobody else can end the association.
+func (c *Client) rlrq() ([]byte, error) {
+	r := acse.RLRQ{Reason: acse.ReasonNormal}
+	if c.shield != nil {
+		info, err := c.initiate()
+		if err != nil {
+			return nil, err
+		}
+		r.UserInfo = info
+	}
+	return r.Append(make([]byte, 0, r.Size())), nil
+}
+
+// released takes an RLRE. Whatever it says, the association is over.
+func (c *Client) released(b []byte) (Effects, error) {
+	r, n, err := acse.ParseRLRE(b)
+	if err := whole(b, n, err); err != nil {
+		return Effects{}, err
+	}
+	if r.Loose {
+		c.counts.LooseReleases++
+	}
+	c.state = Closed
+	return c.finish(nil), nil
+}
