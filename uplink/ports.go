@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"busbar/concentrator"
+	"busbar/uplink/envelope"
 )
 
 // Outbox is where the courier takes what must go home. storage provides it.
@@ -56,19 +57,10 @@ type Session interface {
 }
 
 // Hello opens a session: the first unreceipted sequence of every lane.
-type Hello struct {
-	Station string
-	Epoch   uint64
-	Boot    uint64
-	Version string
-	NextSeq [concentrator.Lanes]uint64
-	Backlog concentrator.Backlog
-}
+type Hello = envelope.Hello
 
 // Welcome is the center's answer: the highest sequence it holds without a hole, per lane.
-type Welcome struct {
-	Held [concentrator.Lanes]uint64
-}
+type Welcome = envelope.Welcome
 
 // Message is what the center says: exactly one field is set.
 type Message struct {

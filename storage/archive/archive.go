@@ -24,6 +24,7 @@ var (
 	ErrInUse   = errors.New("in use by another center")
 	ErrNone    = errors.New("there is no archive here")
 	ErrContent = errors.New("another batch was stored under this number")
+	ErrUnfit   = errors.New("this cannot be stored, now or later")
 )
 
 // Reader reads an archive, also while a server writes it.
@@ -198,6 +199,8 @@ func (r *Reader) explain(doing string, err error) error {
 	var e sqlite3.Error
 	if errors.As(err, &e) {
 		switch e.Code {
+		case sqlite3.ErrConstraint, sqlite3.ErrTooBig, sqlite3.ErrMismatch:
+			return fmt.Errorf("archive: %s: %w (%w)", doing, ErrUnfit, err)
 		case sqlite3.ErrFull:
 			return fmt.Errorf("archive: %s: disk full: free space, then it goes on by itself (%s): %w", doing, r.path, err)
 		case sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrPerm:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"busbar/concentrator"
@@ -30,6 +29,7 @@ func (a *Archive) AddOrder(ctx context.Context, station string, o concentrator.O
 	})
 }
 
+// insertOrder adds an order; one that is known already, under whatever station, is ErrUnfit.
 func (d *delivery) insertOrder(o concentrator.Order) error {
 	var selector, parameters any
 	if s := o.Ref.Select; s != nil {
@@ -65,9 +65,7 @@ func (d *delivery) order(o concentrator.Order) error {
 	var state concentrator.OrderState
 	err := d.t.QueryRowContext(d.ctx, "SELECT state FROM order_ WHERE id = ? AND station = ?", o.ID, d.station).Scan(&state)
 	if errors.Is(err, sql.ErrNoRows) {
-		if err = d.insertOrder(o); err != nil {
-			return fmt.Errorf("order %s: %w", o.ID, err)
-		}
+		err = d.insertOrder(o)
 	}
 	if err != nil || state.Final() {
 		return err

@@ -225,3 +225,13 @@ func (r *Reader) Events(ctx context.Context, limit int) (list []Event, err error
 	}
 	return list, nil
 }
+
+// Knows reports whether a station ever connected.
+func (r *Reader) Knows(ctx context.Context, station string) (bool, error) {
+	var n int
+	err := r.db.QueryRowContext(ctx, "SELECT count(*) FROM station WHERE name = ?", station).Scan(&n)
+	if err != nil {
+		return false, r.explain("look up a station", err)
+	}
+	return n > 0, nil
+}
