@@ -27,6 +27,7 @@ type sent struct {
 type lane struct {
 	flight []sent    // without a receipt, in order, at most Window
 	cursor uint64    // highest sequence handed over in this session
+	claim  uint64    // the center says it holds the lane so far: its receipts come first
 	since  time.Time // when the first of flight began to wait
 	aged   time.Time // when the oldest unsealed record was first seen; zero: none seen
 	full   bool      // the last batch was full: more may wait, which need no company
@@ -62,6 +63,7 @@ func (c *Courier) resume(ctx context.Context, live Session, hello Hello, welcome
 		for _, b := range open {
 			if b.ID.Seq <= welcome.Held[n] {
 				s.lanes[n].handOver(b, time.Now())
+				s.lanes[n].claim = b.ID.Seq
 			}
 		}
 	}
@@ -75,6 +77,11 @@ func (l *lane) handOver(b concentrator.Batch, now time.Time) {
 	l.flight = append(l.flight, sent{b.ID, b.Hash})
 	l.cursor = b.ID.Seq
 }
+
+// claimed reports whether the center owes receipts for what it says it holds. Until
+// then nothing newer is sent: a receipt settles all that came before, and would
+// settle what the center never got.
+func (l *lane) claimed() bool { return len(l.flight) > 0 && l.flight[0].id.Seq <= l.claim }
 
 // work sends and handles what comes until the session ends, and returns why.
 func (s *session) work(ctx context.Context) error {
@@ -160,7 +167,7 @@ func (s *session) sendAll(ctx context.Context) error {
 func (s *session) sendOne(ctx context.Context) (sent bool, err error) {
 	for n := range concentrator.Lanes {
 		l := &s.lanes[n]
-		if len(l.flight) >= s.cfg.Window {
+		if len(l.flight) >= s.cfg.Window || l.claimed() {
 			continue
 		}
 		b, found, err := s.next(ctx, n)

@@ -142,6 +142,7 @@ func (e *Engine) turn(ctx context.Context) {
 		pause(ctx, diskRest)
 	case visit != nil && !saved:
 		// Values that cannot be stored are not fetched. Meters are still kept alive.
+		e.stepped = false
 		e.interrupted()
 		pause(ctx, diskRest)
 	case step.Kind != roster.Idle:

@@ -230,6 +230,11 @@ func TestDiskThatRefusesLosesNothing(t *testing.T) {
 		if n := gets(s.trace()) - before; n != 0 {
 			t.Errorf("%d reads of values that cannot be stored", n)
 		}
+		for _, m := range s.engine.Snapshot().Meters {
+			if idle := time.Since(m.LastAsked); idle > 130*time.Minute {
+				t.Errorf("meter %v was not kept alive for %v", m.Title, idle)
+			}
+		}
 		s.journal.set(nil)
 		rounds := len(s.engine.Snapshot().Rounds)
 		s.until(time.Hour, "two more rounds", roundsDone(rounds+2))

@@ -12,7 +12,7 @@ func (r *Roster) individual(a plc.Address) bool { return a > plc.NoBody && a < r
 
 // holder is the meter that holds address a, or nil.
 func (r *Roster) holder(a plc.Address) *entry {
-	for _, e := range r.entries {
+	for _, e := range r.byTitle {
 		if e.meter.Address == a {
 			return e
 		}
@@ -29,7 +29,7 @@ func (r *Roster) forgotten(m *concentrator.Meter) time.Time {
 // occupied are the addresses that may not be issued now.
 func (r *Roster) occupied(now time.Time) map[plc.Address]bool {
 	taken := make(map[plc.Address]bool, len(r.entries))
-	for _, e := range r.entries {
+	for _, e := range r.byTitle {
 		m := &e.meter
 		if r.individual(m.Address) && (m.State != concentrator.StateLost || e.proof != settled || now.Before(r.forgotten(m))) {
 			taken[m.Address] = true

@@ -126,7 +126,7 @@ func isLost(m *concentrator.Meter) bool       { return m.State == concentrator.S
 
 func (r *Roster) count(is func(*concentrator.Meter) bool) int {
 	n := 0
-	for _, e := range r.entries {
+	for _, e := range r.byTitle {
 		if is(&e.meter) {
 			n++
 		}
@@ -174,7 +174,7 @@ func (e *entry) readable(now time.Time) bool {
 func (r *Roster) Settled() bool { return !r.sweep.active && !r.proving() }
 
 func (r *Roster) proving() bool {
-	for _, e := range r.entries {
+	for _, e := range r.byTitle {
 		if e.proof != settled {
 			return true
 		}

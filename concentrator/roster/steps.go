@@ -69,11 +69,11 @@ func earliest(first time.Time, others ...time.Time) time.Time {
 // nextProof is the meter to ping next: the easiest to reach first.
 func (r *Roster) nextProof() *entry {
 	var best *entry
-	for _, e := range r.entries {
+	for _, e := range r.byTitle {
 		if e.proof != toPing {
 			continue
 		}
-		if best == nil || e.credit < best.credit || e.credit == best.credit && e.meter.Title.Compare(best.meter.Title) < 0 {
+		if best == nil || e.credit < best.credit {
 			best = e
 		}
 	}
@@ -119,7 +119,7 @@ func (r *Roster) nextRepeaterCall(now time.Time) (Step, bool) {
 		return Step{}, false
 	}
 	var highest plc.Address
-	for _, e := range r.entries {
+	for _, e := range r.byTitle {
 		if e.meter.State == concentrator.StateRegistered && r.individual(e.meter.Address) {
 			highest = max(highest, e.meter.Address)
 		}
@@ -141,12 +141,12 @@ func (r *Roster) RepeaterCalled(now time.Time) {
 func (r *Roster) nextKeepAlive(now time.Time) (time.Time, *entry) {
 	var first time.Time
 	var best *entry
-	for _, e := range r.entries {
+	for _, e := range r.byTitle {
 		if !e.readable(now) {
 			continue
 		}
 		due := r.keepAliveAt(&e.meter)
-		if best == nil || due.Before(first) || due.Equal(first) && e.meter.Title.Compare(best.meter.Title) < 0 {
+		if best == nil || due.Before(first) {
 			first, best = due, e
 		}
 	}

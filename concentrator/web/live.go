@@ -51,8 +51,8 @@ var upgrader = websocket.Upgrader{
 	},
 }
 
-// serveLive sends the status whenever it changes, at most every liveInterval, and
-// the meter table with every fourth message and when a round ends.
+// serveLive sends the status whenever it changes, at most every liveInterval, and with
+// it the rows of the meter table that changed.
 func (s *Server) serveLive(w http.ResponseWriter, r *http.Request) {
 	if !s.live.enter() {
 		problem(w, http.StatusServiceUnavailable, "too many open pages", "Close other tabs of this page.")
@@ -84,11 +84,26 @@ func discard(conn *websocket.Conn, gone context.CancelFunc) {
 	}
 }
 
-// message is one live message; Seq rises by one so that a page notices a gap.
+// message is one live message; Seq rises by one so that a page notices a gap. The first
+// one has every meter, later ones those that changed.
 type message struct {
 	Seq    uint64  `json:"seq"`
 	Status Status  `json:"status"`
 	Meters []Meter `json:"meters,omitempty"`
+}
+
+// table is what one page has been told of the meters.
+type table map[string]Meter
+
+// news returns the rows that differ from what was told, and takes them as told.
+func (t table) news(meters []Meter) (changed []Meter) {
+	for _, m := range meters {
+		if old, ok := t[m.Title]; !ok || !old.same(m) {
+			t[m.Title] = m
+			changed = append(changed, m)
+		}
+	}
+	return changed
 }
 
 func (s *Server) stream(ctx context.Context, conn *websocket.Conn) {
@@ -96,9 +111,10 @@ func (s *Server) stream(ctx context.Context, conn *websocket.Conn) {
 	defer ping.Stop()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
+	told := table{}
 	for seq := uint64(1); ; seq++ {
 		changed := s.source.Changed() // before the snapshot, so that no change is missed
-		if err := s.sendLive(ctx, conn, seq); err != nil {
+		if err := s.sendLive(ctx, conn, seq, told); err != nil {
 			return
 		}
 		pause.Reset(liveInterval)
@@ -122,17 +138,16 @@ func (s *Server) stream(ctx context.Context, conn *websocket.Conn) {
 	}
 }
 
-func (s *Server) sendLive(ctx context.Context, conn *websocket.Conn, seq uint64) error {
+func (s *Server) sendLive(ctx context.Context, conn *websocket.Conn, seq uint64, told table) error {
 	status, err := s.source.Status(ctx)
 	if err != nil {
 		return err
 	}
-	m := message{Seq: seq, Status: status}
-	if seq%4 == 1 || status.Round.Finished != nil {
-		if m.Meters, err = s.source.Meters(ctx); err != nil {
-			return err
-		}
+	meters, err := s.source.Meters(ctx)
+	if err != nil {
+		return err
 	}
+	m := message{Seq: seq, Status: status, Meters: told.news(meters)}
 	if err := conn.SetWriteDeadline(time.Now().Add(liveDeadline)); err != nil {
 		return err
 	}

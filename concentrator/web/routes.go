@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -50,6 +51,8 @@ func (s *Server) routes() []route {
 		{"GET /{$}", s.page},
 		{"GET /api/v1/status", s.status},
 		{"GET /api/v1/meters", s.meters},
+		{"GET /api/v1/rounds", s.rounds},
+		{"GET /api/v1/events", s.events},
 		{"GET /api/v1/live", s.serveLive},
 		{"GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }},
 	}
@@ -89,6 +92,7 @@ func loopbackHost(hostport string) bool {
 type view struct {
 	Status Status
 	Meters []Meter
+	Events []Event
 }
 
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
@@ -109,8 +113,15 @@ func (s *Server) view(ctx context.Context) (view, error) {
 		return view{}, err
 	}
 	meters, err := s.source.Meters(ctx)
-	return view{status, meters}, err
+	if err != nil {
+		return view{}, err
+	}
+	events, err := s.source.Events(ctx, time.Time{}, pageEvents)
+	return view{status, meters, events}, err
 }
+
+// pageEvents is how many events the page shows.
+const pageEvents = 12
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	status, err := s.source.Status(r.Context())
@@ -131,6 +142,51 @@ func (s *Server) meters(w http.ResponseWriter, r *http.Request) {
 		meters = []Meter{}
 	}
 	reply(w, meters)
+}
+
+func (s *Server) rounds(w http.ResponseWriter, r *http.Request) {
+	rounds, err := s.source.Rounds(r.Context())
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	if rounds == nil {
+		rounds = []Round{}
+	}
+	reply(w, rounds)
+}
+
+// Bounds of one answer with events.
+const (
+	defaultEvents = 100
+	maxEvents     = 1000
+)
+
+// events answers with the newest events; since (RFC 3339) and limit choose which.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	since, limit := time.Time{}, defaultEvents
+	var err error
+	if v := r.URL.Query().Get("since"); v != "" {
+		if since, err = time.Parse(time.RFC3339, v); err != nil {
+			problem(w, http.StatusBadRequest, "since is not a time", "Write it as 2026-03-01T12:00:00Z.")
+			return
+		}
+	}
+	if v := r.URL.Query().Get("limit"); v != "" {
+		if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > maxEvents {
+			problem(w, http.StatusBadRequest, "limit is not a number of events", "Ask for 1 to 1000.")
+			return
+		}
+	}
+	events, err := s.source.Events(r.Context(), since, limit)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	if events == nil {
+		events = []Event{}
+	}
+	reply(w, events)
 }
 
 func (s *Server) fail(w http.ResponseWriter, err error) {

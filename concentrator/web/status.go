@@ -9,10 +9,15 @@ import (
 )
 
 // Source gives the page its values. Every method returns at once: it reads
-// snapshots, never the line.
+// snapshots and the store, never the line.
 type Source interface {
 	Status(ctx context.Context) (Status, error)
+	// Meters returns every known meter, ordered by title.
 	Meters(ctx context.Context) ([]Meter, error)
+	// Rounds returns the finished rounds of this run, newest first.
+	Rounds(ctx context.Context) ([]Round, error)
+	// Events returns up to limit events that happened at or after since, newest first.
+	Events(ctx context.Context, since time.Time, limit int) ([]Event, error)
 	// Changed returns a channel that is closed at the next change of anything.
 	Changed() <-chan struct{}
 }
@@ -57,6 +62,14 @@ type Round struct {
 	Failed   int        `json:"failed"`
 	Current  string     `json:"current,omitempty"`
 	EndsAt   *time.Time `json:"ends_at,omitempty"` // forecast
+}
+
+// RoundOf makes a Round of the engine's; ends is the forecast of its end.
+func RoundOf(r concentrator.Round, ends time.Time) Round {
+	return Round{
+		Number: r.Number, Phase: r.Phase, Started: Time(r.Started), Finished: Time(r.Finished),
+		Total: r.Total, Done: r.Done, Failed: r.Failed, Current: r.Current.String(), EndsAt: Time(ends),
+	}
 }
 
 // Line is the modem and the segment behind it.
@@ -112,6 +125,19 @@ type CellularEvent struct {
 	Text  string    `json:"text"`
 }
 
+// Event is something that happened to the station or, when Meter is set, to a meter.
+type Event struct {
+	Time  time.Time `json:"time"`
+	Meter string    `json:"meter,omitempty"`
+	Code  string    `json:"code"`
+	Text  string    `json:"text"`
+}
+
+// EventOf makes an Event of a stored one.
+func EventOf(e concentrator.Event) Event {
+	return Event{Time: e.Time.UTC(), Meter: e.Meter.String(), Code: string(e.Code), Text: e.Text}
+}
+
 // Meter is one row of the meter table.
 type Meter struct {
 	Title       string     `json:"title"`
@@ -151,6 +177,21 @@ func MeterOf(m concentrator.Meter) Meter {
 		row.Outcome = m.LastOutcome.String()
 	}
 	return row
+}
+
+// same reports whether two rows show the same.
+func (m Meter) same(n Meter) bool {
+	snr := equal(m.SNR, n.SNR, func(a, b float64) bool { return a == b })
+	times := equal(m.LastReading, n.LastReading, time.Time.Equal) && equal(m.LastHeard, n.LastHeard, time.Time.Equal)
+	m.SNR, m.LastReading, m.LastHeard = n.SNR, n.LastReading, n.LastHeard
+	return snr && times && m == n
+}
+
+func equal[T any](a, b *T, same func(T, T) bool) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return same(*a, *b)
 }
 
 // Time returns t, or nil when it is zero, so that JSON shows null instead of year 1.

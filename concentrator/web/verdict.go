@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -19,24 +20,38 @@ func (s *Status) Judge() {
 func (s *Status) trouble() (verdict, hint string) {
 	switch {
 	case s.Storage.Error != "":
-		return "Readings cannot be stored: " + s.Storage.Error, "Free space on the disk that holds " + s.Storage.Path + "; reading goes on by itself."
+		return "Readings cannot be stored: " + strings.TrimPrefix(s.Storage.Error, "cannot store: "), "Free space on the disk that holds " + s.Storage.Path + "; reading goes on by itself."
 	case !s.Line.Ready:
 		return "The power line cannot be used: " + orElse(s.Line.Detail, s.Line.State), "Check the modem, its cable and " + orElse(s.Line.Port, "line.modem in the configuration") + "."
 	case s.Outbox.Refused > 0:
 		return fmt.Sprintf("The center refused %s", count(s.Outbox.Refused, "batch", "batches")), "See `concentrator events`; nothing was deleted."
 	case s.Meters.Lost+s.Meters.Unread > 0:
 		return fmt.Sprintf("%d of %d meters could not be read", s.Meters.Lost+s.Meters.Unread, s.Meters.Known), "See `concentrator meters` for the reason of each."
+	case s.missing() > 0:
+		return fmt.Sprintf("%s of %d expected never heard", count(s.missing(), "meter", "meters"), s.Meters.Expected), "Check that they are supplied from this transformer, or correct meters.expected; looking for them goes on."
 	case s.Uplink.Enabled && !s.Uplink.Connected:
 		return fmt.Sprintf("No connection to the center; %s wait", count(s.Outbox.Readings, "reading", "readings")), s.Uplink.Error
 	}
 	return "", ""
 }
 
+// missing is how many expected meters were not heard when the search was over.
+func (s *Status) missing() int {
+	if s.Round.Number == 0 || s.searching() {
+		return 0
+	}
+	return max(0, s.Meters.Expected-s.Meters.Known)
+}
+
+func (s *Status) searching() bool {
+	return s.Round.Phase == "discovering" || s.Round.Phase == "registering"
+}
+
 func (s *Status) calm() string {
 	switch {
 	case s.Meters.Known == 0:
 		return "Looking for meters"
-	case s.Round.Phase == "discovering" || s.Round.Phase == "registering":
+	case s.searching():
 		return fmt.Sprintf("%s found, looking for more", count(s.Meters.Known, "meter", "meters"))
 	case s.Round.Number == 0:
 		return fmt.Sprintf("%s registered, none read yet", count(s.Meters.Registered, "meter", "meters"))

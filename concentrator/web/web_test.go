@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,10 +21,12 @@ import (
 
 // fake is a Source whose status a test sets.
 type fake struct {
-	mu      sync.Mutex
-	status  Status
-	meters  []Meter
-	changed chan struct{}
+	mu       sync.Mutex
+	status   Status
+	meters   []Meter
+	rounds   []Round
+	happened []Event
+	changed  chan struct{}
 }
 
 func newFake() *fake {
@@ -52,7 +55,22 @@ func (f *fake) Status(context.Context) (Status, error) {
 	return f.status, nil
 }
 
-func (f *fake) Meters(context.Context) ([]Meter, error) { return f.meters, nil }
+func (f *fake) Meters(context.Context) ([]Meter, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.meters), nil
+}
+
+func (f *fake) Rounds(context.Context) ([]Round, error) { return f.rounds, nil }
+
+func (f *fake) Events(_ context.Context, since time.Time, limit int) (list []Event, _ error) {
+	for _, e := range f.happened {
+		if !e.Time.Before(since) && len(list) < limit {
+			list = append(list, e)
+		}
+	}
+	return list, nil
+}
 
 func (f *fake) Changed() <-chan struct{} {
 	f.mu.Lock()
@@ -176,6 +194,101 @@ func TestLiveTellsChanges(t *testing.T) {
 	}
 }
 
+// After the first message only rows that changed are sent.
+func TestLiveSendsChangedRowsOnly(t *testing.T) {
+	f := newFake()
+	for n := range 50 {
+		f.meters = append(f.meters, MeterOf(concentrator.Meter{
+			Title: plc.MustSystemTitle([]byte{'B', 'S', 'B', 0, 0, 0, 1, byte(n)}), LastReading: time.Unix(1e9, 0), Signal: plc.Signal{S0: 9, N0: 1},
+		}))
+	}
+	s := serve(t, f)
+	conn, _ := dial(t, s, s.URL)
+	var m message
+	if err := conn.ReadJSON(&m); err != nil || len(m.Meters) != 51 {
+		t.Fatalf("%d rows at first, %v", len(m.Meters), err)
+	}
+	f.set(func(*Status) {
+		row := f.meters[7]
+		later := row.LastReading.Add(time.Minute)
+		row.LastReading = &later
+		f.meters[7] = row
+	})
+	m = message{}
+	if err := conn.ReadJSON(&m); err != nil || len(m.Meters) != 1 || m.Meters[0].Title != f.meters[7].Title {
+		t.Errorf("then %+v, %v", m.Meters, err)
+	}
+}
+
+func TestEventsAndRounds(t *testing.T) {
+	f := newFake()
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	f.rounds = []Round{RoundOf(concentrator.Round{Number: 4, Started: began, Finished: began.Add(time.Minute), Total: 2, Done: 2}, time.Time{})}
+	for n := range 20 {
+		f.happened = append(f.happened, EventOf(concentrator.Event{Time: began.Add(-time.Duration(n) * time.Hour), Code: concentrator.EventMeterLost, Text: "<b>gone</b>"}))
+	}
+	s := serve(t, f)
+	for _, tt := range []struct {
+		path string
+		code int
+		n    int
+	}{
+		{"/api/v1/events", 200, 20}, {"/api/v1/events?limit=3", 200, 3}, {"/api/v1/events?since=2026-03-01T10:30:00Z", 200, 2},
+		{"/api/v1/events?limit=0", 400, 0}, {"/api/v1/events?limit=1001", 400, 0}, {"/api/v1/events?since=yesterday", 400, 0}, {"/api/v1/rounds", 200, 1},
+	} {
+		code, body := get(t, s.URL+tt.path, "")
+		var list []map[string]any
+		if err := json.Unmarshal([]byte(body), &list); code != tt.code || code == 200 && (err != nil || len(list) != tt.n) {
+			t.Errorf("%s: %d, %s", tt.path, code, body)
+		}
+	}
+	if _, body := get(t, s.URL+"/", ""); strings.Contains(body, "<b>gone") || strings.Count(body, "gone") != pageEvents {
+		t.Error("the page does not show the latest events as text")
+	}
+}
+
+// The names of the status never change: scripts of others read them.
+func TestStatusIsStable(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	dBm := -87
+	s := healthy()
+	s.Hint, s.Meters.Expected, s.Line.Detail, s.Uplink.Error, s.Storage.Error = "x", 3, "x", "x", "x"
+	s.Round.Started, s.Round.EndsAt, s.Round.Current, s.Uplink.Since, s.Uplink.LastReceipt, s.Uplink.NextAttempt, s.Outbox.Oldest = &now, &now, "x", &now, &now, &now, &now
+	s.Cellular = &Cellular{Detail: "x", Operator: "x", Technology: "x", SignalDBm: &dBm, History: []CellularEvent{{}}}
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tree map[string]any
+	if err := json.Unmarshal(b, &tree); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	var walk func(prefix string, v any)
+	walk = func(prefix string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, child := range v {
+				walk(prefix+"."+name, child)
+			}
+		case []any:
+			walk(prefix, v[0])
+		default:
+			names = append(names, prefix[1:])
+		}
+	}
+	walk("", tree)
+	slices.Sort(names)
+	want := strings.Fields(`cellular.detail cellular.history.state cellular.history.text cellular.history.time cellular.operator cellular.signal_dbm
+		cellular.state cellular.technology healthy hint line.detail line.port line.ready line.since line.state meters.expected meters.known meters.lost
+		meters.new meters.registered meters.unread now outbox.batches outbox.bytes outbox.oldest outbox.readings outbox.refused round.current round.done
+		round.ends_at round.failed round.finished round.number round.phase round.started round.total started station storage.bytes storage.error
+		storage.path storage.readings uplink.connected uplink.enabled uplink.error uplink.last_receipt uplink.next_attempt uplink.since verdict version`)
+	if !slices.Equal(names, want) {
+		t.Errorf("the status has\n%v\nwant\n%v", names, want)
+	}
+}
+
 func TestLiveIsBounded(t *testing.T) {
 	s := serve(t, newFake())
 	for range maxLive {
@@ -201,6 +314,8 @@ func TestVerdicts(t *testing.T) {
 		{"lost meter", func(s *Status) { s.Meters.Lost = 1 }, "1 of 2 meters could not be read", false},
 		{"no modem", func(s *Status) { s.Line = Line{State: "closed", Detail: "no such device"} }, "The power line cannot be used: no such device", false},
 		{"disk full beats the rest", func(s *Status) { s.Line.Ready = false; s.Storage.Error = "disk full" }, "Readings cannot be stored: disk full", false},
+		{"never heard", func(s *Status) { s.Meters.Expected = 5 }, "3 meters of 5 expected never heard", false},
+		{"expected, still looking", func(s *Status) { s.Meters.Expected, s.Round.Phase = 5, "discovering" }, "2 meters found, looking for more", true},
 		{"refused batch", func(s *Status) { s.Outbox.Refused = 1 }, "The center refused 1 batch", false},
 		{"no center wanted", func(s *Status) { s.Uplink = Uplink{} }, "All 2 meters read", true},
 	}

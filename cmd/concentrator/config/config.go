@@ -19,6 +19,7 @@ type Config struct {
 	Uplink   Uplink   `mapstructure:"uplink"`
 	Cellular Cellular `mapstructure:"cellular"`
 	Web      Web      `mapstructure:"web"`
+	Storage  Storage  `mapstructure:"storage"`
 }
 
 // Log says how much is written to standard error.
@@ -38,6 +39,7 @@ type Line struct {
 	FrequencyS     int           `mapstructure:"frequency_s"`
 	FrequencyM     int           `mapstructure:"frequency_m"`
 	Initiator      int           `mapstructure:"initiator"`
+	Title          string        `mapstructure:"title"`         // our system title in hexadecimal; empty: made from the station's id
 	AddressOrder   string        `mapstructure:"address_order"` // big-endian, little-endian
 	TitleSize      int           `mapstructure:"title_size"`
 	GapSlots       int           `mapstructure:"gap_slots"`
@@ -95,13 +97,21 @@ type Cellular struct {
 	User     string `mapstructure:"user"`
 	Secrets  string `mapstructure:"secrets"` // file with lines pin=… and password=…, mode 0600
 	Roaming  bool   `mapstructure:"roaming"`
-	Operator string `mapstructure:"operator"`
 	Pppd     string `mapstructure:"pppd"`
 }
 
 // Web is the local page. An empty Listen switches it off.
 type Web struct {
 	Listen string `mapstructure:"listen"`
+}
+
+// Storage says how the database is kept.
+type Storage struct {
+	// SetAsideCorrupt moves a damaged database aside and starts with an empty one. What the
+	// center has not receipted is then only in the file set aside, and in the meters.
+	SetAsideCorrupt bool          `mapstructure:"set_aside_corrupt"`
+	MaxMegabytes    int           `mapstructure:"max_megabytes"` // 0: no bound but the disk
+	Retain          time.Duration `mapstructure:"retain"`        // readings that the center has confirmed
 }
 
 // Default returns the values that a file need not repeat.
@@ -131,5 +141,6 @@ func Default() Config {
 		},
 		Cellular: Cellular{Baud: 115200, Pppd: "/usr/sbin/pppd"},
 		Web:      Web{Listen: "127.0.0.1:8480"},
+		Storage:  Storage{Retain: 400 * 24 * time.Hour},
 	}
 }

@@ -32,6 +32,7 @@ func (c Config) Validate() error {
 	c.Uplink.check(&f)
 	c.Cellular.check(&f)
 	c.Web.check(&f)
+	c.Storage.check(&f)
 	return errors.Join(f...)
 }
 
@@ -83,6 +84,13 @@ func (l Line) check(f *faults) {
 	f.within("line.response_credit", l.ResponseCredit, 0, int(plc.MaxCredit))
 	f.within("line.discover_extra_slots", l.DiscoverExtra, 0, 100)
 	f.duration("line.host_margin", l.HostMargin, time.Millisecond, 10*time.Second)
+	if l.Title != "" {
+		if t, err := plc.ParseSystemTitle(l.Title); err != nil {
+			f.add("line.title", "%v", err)
+		} else if l.TitleSize != 0 && t.Size() != l.TitleSize {
+			f.add("line.title", "%v has %d octets, line.title_size says %d", t, t.Size(), l.TitleSize)
+		}
+	}
 	if err := l.Profile().Validate(); err != nil {
 		f.add("line", "%v", err)
 	}
@@ -161,6 +169,11 @@ func (c Cellular) check(f *faults) {
 	if c.Pppd != "" && !filepath.IsAbs(c.Pppd) {
 		f.add("cellular.pppd", "%q: want an absolute path", c.Pppd)
 	}
+}
+
+func (s Storage) check(f *faults) {
+	f.duration("storage.retain", s.Retain, 24*time.Hour, 100*366*24*time.Hour)
+	f.within("storage.max_megabytes", s.MaxMegabytes, 0, 1<<20)
 }
 
 func (w Web) check(f *faults) {

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"busbar/concentrator/engine"
+	"busbar/plc"
+	"busbar/plc/dlms"
+	"busbar/plc/dlms/cipher"
+	"busbar/plc/initiator"
+	"busbar/storage"
+)
+
+// link is the initiator's Link as the engine wants it: only Urgent differs.
+type link struct{ *initiator.Link }
+
+// Urgent implements engine.Link.
+func (l link) Urgent() engine.Link { return link{l.Link.Urgent()} }
+
+// keyRing gives the initiator the keys that the store holds.
+type keyRing struct{ store *storage.Store }
+
+// Keys implements dlms.KeyRing.
+func (k keyRing) Keys(title plc.SystemTitle) (dlms.Keys, bool, error) {
+	record, found, err := k.store.Key(title)
+	if err != nil || !found {
+		return dlms.Keys{}, false, err
+	}
+	encryption, authentication, password := record.Reveal()
+	return dlms.Keys{
+		Mechanism: mechanisms[record.Mechanism], Password: password,
+		Encryption: cipher.Key(encryption), Authentication: cipher.Key(authentication),
+	}, true, nil
+}
+
+var mechanisms = map[uint8]dlms.Mechanism{
+	storage.MechanismNone: dlms.None, storage.MechanismLLS: dlms.LLS, storage.MechanismHLSGMAC: dlms.HLSGMAC,
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"busbar/storage"
+)
+
+func newKeys() *cobra.Command {
+	cmd := &cobra.Command{Use: "keys", Short: "Import the meters' keys or list which meters have some"}
+	cmd.AddCommand(newKeysImport(), newKeysList())
+	return cmd
+}
+
+func newKeysImport() *cobra.Command {
+	return &cobra.Command{
+		Use: "import FILE", Short: "Import keys from a file, or from standard input when FILE is -", Args: cobra.ExactArgs(1),
+		Long: `Imports the keys of meters into the station's database, all of the file or, when a
+line is wrong, nothing. Each line is
+
+  title,mechanism,encryption,authentication,password
+
+with title and keys in hexadecimal and the mechanism none, lls or hls-gmac.
+Keys of meters that the file does not name stay. A running station uses them
+from its next association on.`,
+		Example: `  concentrator keys import keys.csv
+  gpg --decrypt keys.csv.gpg | concentrator keys import -`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file, err := readKeyFile(cmd, args[0])
+			if err != nil {
+				return exit(exitFailure, err)
+			}
+			n, err := sendKeys(cmd, file)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "keys of %d meters imported\n", n)
+			return nil
+		},
+	}
+}
+
+func readKeyFile(cmd *cobra.Command, path string) ([]byte, error) {
+	if path != "-" {
+		return os.ReadFile(path)
+	}
+	return io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxKeyFile+1))
+}
+
+// sendKeys gives a key file to the running station or, when none runs, to its database.
+func sendKeys(cmd *cobra.Command, file []byte) (int, error) {
+	var done imported
+	err := call(cmd, http.MethodPost, "/api/v1/keys", bytes.NewReader(file), &done)
+	if !notRunning(err) {
+		return done.Meters, err
+	}
+	store, err := openOwn(cmd)
+	if err != nil {
+		return 0, err
+	}
+	n, err := store.ImportKeys(bytes.NewReader(file))
+	return n, exit(exitFailure, errors.Join(err, store.Close()))
+}
+
+func notRunning(err error) bool {
+	var e exitError
+	return errors.As(err, &e) && e.code == exitNotFound
+}
+
+// openOwn opens the database of a station that does not run.
+func openOwn(cmd *cobra.Command) (*storage.Store, error) {
+	dir, _ := cmd.Flags().GetString("data")
+	if dir == "" {
+		c, err := load(cmd)
+		if err != nil {
+			return nil, err
+		}
+		dir = c.Data
+	}
+	store, err := storage.Open(cmd.Context(), storage.Options{Dir: dir})
+	return store, exit(exitFailure, err)
+}
+
+func newKeysList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the meters that have keys; secrets are never shown", Args: cobra.NoArgs,
+		Example: "  concentrator keys list\n  concentrator keys list --json | jq length",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rows, err := findKeys(cmd)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd, rows)
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "METER\tMECHANISM")
+			for _, r := range rows {
+				fmt.Fprintf(w, "%s\t%s\n", r.Title, r.Mechanism)
+			}
+			_ = w.Flush() // standard output that fails is its reader's trouble
+			fmt.Fprintf(cmd.OutOrStdout(), "%d meters have keys\n", len(rows))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func findKeys(cmd *cobra.Command) ([]keyRow, error) {
+	var rows []keyRow
+	err := ask(cmd, "/api/v1/keys", &rows)
+	if !notRunning(err) {
+		return rows, err
+	}
+	store, err := openOwn(cmd)
+	if err != nil {
+		return nil, err
+	}
+	rows, err = keyRows(cmd.Context(), store)
+	return rows, exit(exitFailure, errors.Join(err, store.Close()))
+}
+
+func keyRows(ctx context.Context, store *storage.Store) ([]keyRow, error) {
+	keys, err := store.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]keyRow, 0, len(keys))
+	for _, k := range keys {
+		rows = append(rows, keyRow{Title: k.Title.String(), Mechanism: mechanismNames[k.Mechanism]})
+	}
+	return rows, nil
+}
+
+var mechanismNames = map[uint8]string{storage.MechanismNone: "none", storage.MechanismLLS: "lls", storage.MechanismHLSGMAC: "hls-gmac"}
