@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"time"
+
+	"busbar/concentrator"
+	"busbar/concentrator/proof"
+	"busbar/concentrator/web"
+	"busbar/storage/archive"
+)
+
+// Points of the plot, as shares of the meters read in the first round.
+const (
+	cutAt     = 0.35
+	killAt    = 0.5
+	restoreAt = 0.75
+)
+
+// look again after this time.
+const tick = 250 * time.Millisecond
+
+// play runs the whole demo.
+func play(ctx context.Context, o options, v *screen) (err error) {
+	dir, done, err := workDir(o.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	g := &stage{dir: dir}
+	defer func() { err = errors.Join(err, g.close()) }()
+	a := &act{options: o, screen: v, stage: g, begun: time.Now()}
+	if err := a.raise(ctx); err != nil {
+		return err
+	}
+	defer a.street.close()
+	if err := a.follow(ctx); err != nil {
+		return err
+	}
+	if err := a.prove(ctx); err != nil {
+		return err
+	}
+	if o.keep {
+		a.stay(ctx)
+	}
+	return nil
+}
+
+// workDir makes the directory for the demo's files; done removes it unless the user
+// asked for it by name.
+func workDir(name string) (dir string, done func() error, err error) {
+	if name != "" {
+		if err := os.Mkdir(name, 0o700); err != nil {
+			return "", nil, fmt.Errorf("--dir: %w: name a directory that does not exist yet", err)
+		}
+		return name, func() error { return nil }, nil
+	}
+	dir, err = os.MkdirTemp("", "busbar-demo-")
+	return dir, func() error { return os.RemoveAll(dir) }, err
+}
+
+// act is a running demo.
+type act struct {
+	options
+	*screen
+	*stage
+	street *street
+	begun  time.Time
+
+	cutSince time.Time // zero while the link is there
+	wasCut   bool
+	killed   bool
+	memory   int64 // largest seen
+}
+
+// raise builds street, center and station.
+func (a *act) raise(ctx context.Context) error {
+	a.say("Busbar: %d meters behind one transformer, on a simulated line at %g times the speed of 2,400 bit/s.", a.meters, a.speed)
+	var err error
+	if a.street, err = newStreet(a.options, a.stage.dir); err != nil {
+		return err
+	}
+	if err := a.openCenter(ctx); err != nil {
+		return err
+	}
+	if err := a.configure(a.street.modem, a.street.keys, a.options); err != nil {
+		return err
+	}
+	if err := a.startStation(ctx); err != nil {
+		return err
+	}
+	a.say("The modem is %s, the meters' energy comes from %s.\n", a.street.modem, a.street.source)
+	return nil
+}
+
+// follow is run within the time limit.
+func (a *act) follow(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, a.limit)
+	defer cancel()
+	err := a.run(limited)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return err
+	case limited.Err() != nil:
+		err = fmt.Errorf("not finished within %v: give more with --limit, or a faster line with --speed", a.limit)
+	}
+	return fmt.Errorf("%w\nthe station said last:\n%s", err, a.station.tail())
+}
+
+// run follows the station until everything it read is at the center.
+func (a *act) run(ctx context.Context) error {
+	for {
+		s, err := a.status(ctx)
+		if err != nil {
+			return errors.Join(err, a.alive())
+		}
+		if err := a.alive(); err != nil {
+			return err
+		}
+		if err := a.street.err(); err != nil {
+			return fmt.Errorf("the street: %w", err)
+		}
+		n, err := a.delivered(ctx)
+		if err != nil {
+			return err
+		}
+		a.draw(s, n)
+		if err := a.direct(ctx, s); err != nil {
+			return err
+		}
+		if a.finished(s) {
+			return nil
+		}
+		if err := sleep(ctx, tick); err != nil {
+			return err
+		}
+	}
+}
+
+func (a *act) draw(s web.Status, delivered int) {
+	sc := look(s, a.meters)
+	sc.elapsed, sc.atCenter, sc.afterCut = time.Since(a.begun), delivered, a.wasCut
+	sc.memory = a.station.memory()
+	a.memory = max(a.memory, sc.memory)
+	if !a.cutSince.IsZero() {
+		sc.linkCut = max(time.Second, time.Since(a.cutSince))
+	}
+	a.show(sc)
+}
+
+// direct takes the link away in the middle of the first round and gives it back.
+func (a *act) direct(ctx context.Context, s web.Status) error {
+	share := float64(s.Round.Done) / float64(max(1, a.meters))
+	over := s.Round.Number > 1 || s.Round.Finished != nil
+	switch {
+	case !a.wasCut && s.Round.Number > 0 && (share >= cutAt || over):
+		a.wasCut, a.cutSince = true, time.Now()
+		a.bearer.cut(true)
+	case a.kill && !a.killed && share >= killAt:
+		a.killed = true
+		a.station.kill()
+		a.say("The station was killed without warning and starts again from its disk.")
+		return a.startStation(ctx)
+	case !a.cutSince.IsZero() && (share >= restoreAt || over) && time.Since(a.cutSince) > 3*time.Second:
+		a.cutSince = time.Time{}
+		a.bearer.cut(false)
+	}
+	return nil
+}
+
+// finished reports whether every meter was read and everything is at the center.
+func (a *act) finished(s web.Status) bool {
+	return s.Round.Finished != nil && s.Round.Failed == 0 && s.Round.Done >= a.meters &&
+		a.wasCut && a.cutSince.IsZero() && s.Uplink.Connected && s.Outbox.Readings == 0
+}
+
+// prove compares what the center holds with what the meters held.
+func (a *act) prove(ctx context.Context) error {
+	// An entry that a meter captured meanwhile, or one that left the 24 hours which the
+	// station reads back, may be at the center and need not be.
+	slack := time.Minute
+	held := a.street.held(ctx, time.Now().Add(slack-24*time.Hour), a.begun.Add(-slack))
+	res, err := proof.Compare(held, both(a.archive.Readings(ctx, archive.Query{}), a.archive.Conflicts(ctx, archive.Query{})))
+	if err != nil {
+		return err
+	}
+	list, err := a.archive.Stations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		res.Duplicated += s.Duplicates
+	}
+	a.say("\n%v", res)
+	a.say("after %s, %s; largest resident memory of the station %d MiB", clock(time.Since(a.begun)), a.street.summary(), a.memory>>20)
+	if res.OK() {
+		return nil
+	}
+	for kind, examples := range res.ExamplesByKind {
+		for _, e := range examples {
+			a.say("%s: %s", kind, e)
+		}
+	}
+	return errors.New("the center does not hold what the meters held")
+}
+
+// both is one sequence after the other.
+func both(a, b iter.Seq2[concentrator.Reading, error]) iter.Seq2[concentrator.Reading, error] {
+	return func(yield func(concentrator.Reading, error) bool) {
+		for _, seq := range []iter.Seq2[concentrator.Reading, error]{a, b} {
+			for r, err := range seq {
+				if !yield(r, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// stay keeps everything running until the user has seen enough.
+func (a *act) stay(ctx context.Context) {
+	a.say(`
+Everything stays up until Ctrl-C. Try, from another terminal:
+  concentrator status --data %[1]s
+  concentrator meters --data %[1]s
+  center stations --data %[2]s
+  center read %[3]s %[4]s 1.0.1.8.0.255 --data %[2]s`, a.stationDir(), a.centerDir(), stationID, a.street.anyMeter())
+	if page, err := a.station.said(ctx, "url=http://"); err == nil {
+		a.say("and open http://%s", page)
+	}
+	<-ctx.Done()
+}
