@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"go.bug.st/serial"
 	"golang.org/x/sys/unix"
 )
 
@@ -331,11 +333,9 @@ func TestChildrenDoNotInheritThePort(t *testing.T) {
 
 // TestOtherSideThatStopsReading: a write that nobody takes ends with an error.
 func TestOtherSideThatStopsReading(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for the write time-out")
-	}
 	m := newMaster(t)
 	p := openModem(t, m.slave)
+	p.timeout = 20 * time.Millisecond
 	for range 1000 {
 		if _, err := p.Write(make([]byte, 250)); err != nil {
 			if !strings.Contains(err.Error(), "nobody takes the octets") {
@@ -378,4 +378,45 @@ func TestATPort(t *testing.T) {
 		t.Error("an unplugged port reads like a silent one")
 	}
 	_ = p.Close() // gone already
+}
+
+// lines is a serial port with modem lines, as far as SetTREQ sees it.
+type lines struct {
+	serial.Port
+	set []string
+	err error
+}
+
+func (l *lines) SetRTS(on bool) error {
+	l.set = append(l.set, fmt.Sprint("RTS ", on))
+	return l.err
+}
+
+func (l *lines) SetMode(*serial.Mode) error {
+	l.set = append(l.set, "mode")
+	return l.err
+}
+
+func (l *lines) Close() error { return l.err }
+
+// TestRequestLineIsRTS: on a real port T_REQ is RTS and nothing else is touched; Close
+// releases it.
+func TestRequestLineIsRTS(t *testing.T) {
+	l := &lines{}
+	p := &ModemPort{&Port{path: "/dev/ttyUSB0", port: l, lock: &lock{fd: -1}}}
+	for _, level := range []bool{true, false, true} {
+		if err := p.SetTREQ(level); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(l.set, ", "); got != "RTS true, RTS false, RTS true, RTS false" {
+		t.Error(got)
+	}
+	broken := &ModemPort{&Port{path: "/dev/ttyUSB0", port: &lines{err: unix.EIO}, lock: &lock{fd: -1}}}
+	if err := broken.SetTREQ(true); err == nil || !strings.Contains(err.Error(), "set T_REQ true on /dev/ttyUSB0: the device is gone") {
+		t.Error(err)
+	}
 }

@@ -35,6 +35,8 @@ func openError(path string, err error) error {
 		hint = "no device behind it: plug it in or start what is to be its other side"
 	case code == serial.InvalidSpeed:
 		hint = "the port does not know this speed"
+	case code == serial.InvalidSerialPort:
+		hint = "the port cannot be set up: T_REQ and the AT dialog need one with RTS and DTR"
 	default:
 		return fmt.Errorf("port %s: %w", path, err)
 	}

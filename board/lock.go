@@ -16,7 +16,7 @@ import (
 var lockDirs = []string{"/run/lock", "/var/lock"}
 
 // errNotTerminal tells that a path is no terminal at all.
-var errNotTerminal = errors.New("not a serial port")
+var errNotTerminal = errors.New("it has no terminal settings")
 
 // busyError tells who has a port, as far as known.
 type busyError struct{ holder string }

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writeTimeout is how long a port may refuse octets. A real port at the slowest speed
-// empties its buffer in less; a pseudo-terminal whose other side stopped reading never does.
+// writeTimeout is how long a port may refuse octets. A real one takes some again in less at any speed; a
+// pseudo-terminal whose other side stopped reading never does.
 const writeTimeout = 2 * time.Second
 
 // ErrClosed is what a Read or Write says that Close ended.
@@ -21,6 +21,7 @@ var ErrClosed = errors.New("port closed")
 // Port is a serial port that this process alone holds.
 type Port struct {
 	path    string
+	timeout time.Duration // of a Write that nobody takes
 	mode    serial.Mode
 	port    serial.Port
 	lock    *lock
@@ -56,7 +57,7 @@ func open(path string, mode serial.Mode) (*Port, error) {
 		lock.release()
 		return nil, openError(path, err)
 	}
-	return &Port{path: path, mode: mode, port: port, lock: lock}, nil
+	return &Port{path: path, timeout: writeTimeout, mode: mode, port: port, lock: lock}, nil
 }
 
 // Read returns what came, as soon as something did.
@@ -69,7 +70,7 @@ func (p *Port) Read(b []byte) (int, error) {
 func (p *Port) Write(b []byte) (int, error) {
 	done := 0
 	for done < len(b) {
-		if err := p.lock.writable(writeTimeout); err != nil {
+		if err := p.lock.writable(p.timeout); err != nil {
 			return done, p.ioError("write", err)
 		}
 		n, err := p.port.Write(b[done:])

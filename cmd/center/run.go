@@ -61,12 +61,16 @@ func run(ctx context.Context, dir, listen string, log *slog.Logger) (err error) 
 	if err != nil {
 		return exit(exitFailure, err)
 	}
+	local, err := center.ListenLocal(ctx, socketPath(dir))
+	if err != nil {
+		return exit(exitFailure, errors.Join(err, ln.Close()))
+	}
 	log.Info("center is listening", "address", ln.Addr().String(), "data", dir)
 	both, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 2)
 	go func() { ended <- server.Serve(both, ln) }()
-	go func() { ended <- server.ServeLocal(both, socketPath(dir)) }()
+	go func() { ended <- server.ServeLocal(both, local) }()
 	err = <-ended
 	cancel()
 	err = errors.Join(err, <-ended)

@@ -112,7 +112,7 @@ func (v *view) Status(ctx context.Context) (web.Status, error) {
 		Station: cfg.Station, Version: version, Now: time.Now().UTC(), Started: snap.Started.UTC(),
 		Meters: web.Counts{
 			Known: snap.Known, Registered: snap.State[concentrator.StateRegistered], New: snap.State[concentrator.StateNew],
-			Lost: snap.State[concentrator.StateLost], Unread: snap.Unread, Expected: cfg.Meters.Expected,
+			Lost: snap.State[concentrator.StateLost], Unread: snap.Unread, Expected: cfg.Meters.Expected, Searching: !snap.Settled,
 		},
 		Round: web.RoundOf(snap.Round, snap.Ends), Line: v.line(snap), Uplink: v.uplink(),
 	}

@@ -71,7 +71,7 @@ compared, value by value, with what the meters held. The exit code is 0 only if 
 	}
 	f := cmd.Flags()
 	f.IntVar(&o.meters, "meters", 300, "meters in the street, 1 to 1024")
-	f.Float64Var(&o.speed, "speed", 150, "how many times the line is faster than a real one")
+	f.Float64Var(&o.speed, "speed", 250, "how many times the line is faster than a real one")
 	f.Uint64Var(&o.seed, "seed", 1, "the same seed makes the same street")
 	f.StringVar(&o.profiles, "profiles", os.Getenv("BUSBAR_PROFILES"), "directory of recorded household load profiles (or $BUSBAR_PROFILES); empty: a household model")
 	f.StringVar(&o.noise, "noise", "standard", "noise on the line: quiet, standard or hostile")

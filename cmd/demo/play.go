@@ -31,17 +31,12 @@ func play(ctx context.Context, o options, v *screen) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	g := &stage{dir: dir}
-	defer func() { err = errors.Join(err, g.close()) }()
-	a := &act{options: o, screen: v, stage: g, begun: time.Now()}
+	a := &act{options: o, screen: v, stage: &stage{dir: dir}, begun: time.Now()}
+	defer func() { err = errors.Join(err, a.end()) }()
 	if err := a.raise(ctx); err != nil {
 		return err
 	}
-	defer a.street.close()
 	if err := a.follow(ctx); err != nil {
-		return err
-	}
-	if err := a.prove(ctx); err != nil {
 		return err
 	}
 	if o.keep {
@@ -75,6 +70,18 @@ type act struct {
 	wasCut   bool
 	killed   bool
 	memory   int64 // largest seen
+
+	tried time.Time // when the proof was tried last
+	proof proof.Result
+}
+
+// end stops the station before the line under it.
+func (a *act) end() error {
+	err := a.stage.close()
+	if a.street != nil {
+		a.street.close()
+	}
+	return err
 }
 
 // raise builds street, center and station.
@@ -97,18 +104,35 @@ func (a *act) raise(ctx context.Context) error {
 	return nil
 }
 
-// follow is run within the time limit.
+// follow is run within the time limit. It ends with the verdict on the proof.
 func (a *act) follow(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, a.limit)
 	defer cancel()
 	err := a.run(limited)
 	switch {
-	case err == nil || ctx.Err() != nil:
-		return err
+	case err == nil:
+		a.say("\n%v", a.proof)
+		a.say("after %s, %s; largest resident memory of the station %d MiB", clock(time.Since(a.begun)), a.street.summary(), a.memory>>20)
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case limited.Err() != nil:
-		err = fmt.Errorf("not finished within %v: give more with --limit, or a faster line with --speed", a.limit)
+		a.say("\n%v", a.proof)
+		a.examples()
+		err = fmt.Errorf("not every value arrived within %v: give more with --limit, or a faster line with --speed", a.limit)
 	}
-	return fmt.Errorf("%w\nthe station said last:\n%s", err, a.station.tail())
+	if a.station != nil {
+		err = fmt.Errorf("%w\nthe station said last:\n%s", err, a.station.tail())
+	}
+	return err
+}
+
+func (a *act) examples() {
+	for kind, examples := range a.proof.ExamplesByKind {
+		for _, e := range examples {
+			a.say("%s: %s", kind, e)
+		}
+	}
 }
 
 // run follows the station until everything it read is at the center.
@@ -132,8 +156,8 @@ func (a *act) run(ctx context.Context) error {
 		if err := a.direct(ctx, s); err != nil {
 			return err
 		}
-		if a.finished(s) {
-			return nil
+		if done, err := a.prove(ctx, s); done || err != nil {
+			return err
 		}
 		if err := sleep(ctx, tick); err != nil {
 			return err
@@ -172,53 +196,62 @@ func (a *act) direct(ctx context.Context, s web.Status) error {
 	return nil
 }
 
-// finished reports whether every meter was read and everything is at the center.
-func (a *act) finished(s web.Status) bool {
-	return s.Round.Finished != nil && s.Round.Failed == 0 && s.Round.Done >= a.meters &&
-		a.wasCut && a.cutSince.IsZero() && s.Uplink.Connected && s.Outbox.Readings == 0
-}
+// tryAgain is the time between two tries of the proof, and fewWait the readings on their
+// way that do not put it off: registers are read in every round.
+const (
+	tryAgain = 3 * time.Second
+	fewWait  = 1000
+)
 
-// prove compares what the center holds with what the meters held.
-func (a *act) prove(ctx context.Context) error {
+// prove compares what the center holds with what the meters held, once a round is over
+// and the backlog of the outage is delivered. A meter that could not be read yet makes it
+// fail; the next round reads it.
+func (a *act) prove(ctx context.Context, s web.Status) (done bool, err error) {
+	if s.Round.Number < 2 && s.Round.Finished == nil || !a.wasCut || !a.cutSince.IsZero() ||
+		!s.Uplink.Connected || s.Outbox.Readings > fewWait || time.Since(a.tried) < tryAgain {
+		return false, nil
+	}
+	a.tried = time.Now()
+	stored, err := a.delivery(ctx)
+	if err != nil {
+		return false, err
+	}
 	// An entry that a meter captured meanwhile, or one that left the 24 hours which the
 	// station reads back, may be at the center and need not be.
-	slack := time.Minute
+	const slack = time.Minute
 	held := a.street.held(ctx, time.Now().Add(slack-24*time.Hour), a.begun.Add(-slack))
-	res, err := proof.Compare(held, both(a.archive.Readings(ctx, archive.Query{}), a.archive.Conflicts(ctx, archive.Query{})))
-	if err != nil {
-		return err
+	if a.proof, err = proof.Compare(held, stored); err != nil {
+		return false, err
 	}
 	list, err := a.archive.Stations(ctx)
-	if err != nil {
-		return err
-	}
 	for _, s := range list {
-		res.Duplicated += s.Duplicates
+		a.proof.Duplicated += s.Duplicates
 	}
-	a.say("\n%v", res)
-	a.say("after %s, %s; largest resident memory of the station %d MiB", clock(time.Since(a.begun)), a.street.summary(), a.memory>>20)
-	if res.OK() {
-		return nil
-	}
-	for kind, examples := range res.ExamplesByKind {
-		for _, e := range examples {
-			a.say("%s: %s", kind, e)
-		}
-	}
-	return errors.New("the center does not hold what the meters held")
+	return a.proof.OK(), err
 }
 
-// both is one sequence after the other.
-func both(a, b iter.Seq2[concentrator.Reading, error]) iter.Seq2[concentrator.Reading, error] {
-	return func(yield func(concentrator.Reading, error) bool) {
-		for _, seq := range []iter.Seq2[concentrator.Reading, error]{a, b} {
-			for r, err := range seq {
-				if !yield(r, err) {
-					return
-				}
+// delivery is what the center holds at this moment, values that contradict earlier ones
+// included. It is read before what the meters held: a value delivered in between would
+// seem to come from nowhere.
+func (a *act) delivery(ctx context.Context) (iter.Seq2[concentrator.Reading, error], error) {
+	var all []concentrator.Reading
+	for _, seq := range []iter.Seq2[concentrator.Reading, error]{
+		a.archive.Readings(ctx, archive.Query{}), a.archive.Conflicts(ctx, archive.Query{}),
+	} {
+		for r, err := range seq {
+			if err != nil {
+				return nil, err
 			}
+			all = append(all, r)
 		}
 	}
+	return func(yield func(concentrator.Reading, error) bool) {
+		for _, r := range all {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}, nil
 }
 
 // stay keeps everything running until the user has seen enough.

@@ -64,6 +64,8 @@ meters:
   keys: %s
   expected: %d
   allow_unprotected: %t
+round:
+  period: 1m
 uplink:
   url: wss://%s%s
   ca: %s

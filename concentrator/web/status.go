@@ -49,6 +49,8 @@ type Counts struct {
 	Lost       int `json:"lost"`
 	Unread     int `json:"unread"`
 	Expected   int `json:"expected,omitempty"` // from the configuration, 0 when not told
+	// Searching tells that the search for meters is not over: fewer than expected means nothing yet.
+	Searching bool `json:"searching"`
 }
 
 // Round is the running or last round.

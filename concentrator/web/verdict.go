@@ -37,21 +37,17 @@ func (s *Status) trouble() (verdict, hint string) {
 
 // missing is how many expected meters were not heard when the search was over.
 func (s *Status) missing() int {
-	if s.Round.Number == 0 || s.searching() {
+	if s.Round.Number == 0 || s.Meters.Searching {
 		return 0
 	}
 	return max(0, s.Meters.Expected-s.Meters.Known)
-}
-
-func (s *Status) searching() bool {
-	return s.Round.Phase == "discovering" || s.Round.Phase == "registering"
 }
 
 func (s *Status) calm() string {
 	switch {
 	case s.Meters.Known == 0:
 		return "Looking for meters"
-	case s.searching():
+	case s.Round.Phase == "discovering" || s.Round.Phase == "registering":
 		return fmt.Sprintf("%s found, looking for more", count(s.Meters.Known, "meter", "meters"))
 	case s.Round.Number == 0:
 		return fmt.Sprintf("%s registered, none read yet", count(s.Meters.Registered, "meter", "meters"))

@@ -281,7 +281,7 @@ func TestStatusIsStable(t *testing.T) {
 	slices.Sort(names)
 	want := strings.Fields(`cellular.detail cellular.history.state cellular.history.text cellular.history.time cellular.operator cellular.signal_dbm
 		cellular.state cellular.technology healthy hint line.detail line.port line.ready line.since line.state meters.expected meters.known meters.lost
-		meters.new meters.registered meters.unread now outbox.batches outbox.bytes outbox.oldest outbox.readings outbox.refused round.current round.done
+		meters.new meters.registered meters.searching meters.unread now outbox.batches outbox.bytes outbox.oldest outbox.readings outbox.refused round.current round.done
 		round.ends_at round.failed round.finished round.number round.phase round.started round.total started station storage.bytes storage.error
 		storage.path storage.readings uplink.connected uplink.enabled uplink.error uplink.last_receipt uplink.next_attempt uplink.since verdict version`)
 	if !slices.Equal(names, want) {
@@ -315,7 +315,7 @@ func TestVerdicts(t *testing.T) {
 		{"no modem", func(s *Status) { s.Line = Line{State: "closed", Detail: "no such device"} }, "The power line cannot be used: no such device", false},
 		{"disk full beats the rest", func(s *Status) { s.Line.Ready = false; s.Storage.Error = "disk full" }, "Readings cannot be stored: disk full", false},
 		{"never heard", func(s *Status) { s.Meters.Expected = 5 }, "3 meters of 5 expected never heard", false},
-		{"expected, still looking", func(s *Status) { s.Meters.Expected, s.Round.Phase = 5, "discovering" }, "2 meters found, looking for more", true},
+		{"expected, still looking", func(s *Status) { s.Meters.Expected, s.Meters.Searching, s.Round.Phase = 5, true, "discovering" }, "2 meters found, looking for more", true},
 		{"refused batch", func(s *Status) { s.Outbox.Refused = 1 }, "The center refused 1 batch", false},
 		{"no center wanted", func(s *Status) { s.Uplink = Uplink{} }, "All 2 meters read", true},
 	}

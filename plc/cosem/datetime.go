@@ -92,10 +92,12 @@ func DateTimeOf(t time.Time, deviation int, status byte) DateTime {
 
 // dateTime takes the fields of a local time that is written as if it were UTC.
 func dateTime(local time.Time, deviation int16, status byte) DateTime {
+	year, month, day := local.Date()
+	hour, minute, second := local.Clock()
 	return DateTime{
-		Year: uint16(local.Year()), Month: byte(local.Month()), Day: byte(local.Day()),
+		Year: uint16(year), Month: byte(month), Day: byte(day),
 		Weekday: byte((local.Weekday()+6)%7) + 1,
-		Hour:    byte(local.Hour()), Minute: byte(local.Minute()), Second: byte(local.Second()),
+		Hour:    byte(hour), Minute: byte(minute), Second: byte(second),
 		Hundredths: byte(local.Nanosecond() / int(10*time.Millisecond)),
 		Deviation:  deviation, Status: status,
 	}

@@ -165,7 +165,7 @@ func (c *Client) openInitiate(info []byte) (apdu.InitiateResponse, error) {
 
 // prove is pass 3: our answer to the meter's challenge.
 func (c *Client) prove() ([]byte, error) {
-	counter, err := c.cfg.Counter()
+	counter, err := c.counter()
 	if err != nil {
 		return nil, err
 	}

@@ -542,6 +542,75 @@ func TestTransferRefusedInTheMiddle(t *testing.T) {
 	}
 }
 
+func TestStrangeAnswers(t *testing.T) {
+	long := append(unhex("c401c20009820100"), make([]byte, 256)...)
+	for _, keys := range mechanisms {
+		for id, tt := range map[string]struct {
+			answer []byte
+			busy   bool // whether the client still waits for the real answer
+		}{
+			"nothing":            {nil, true},
+			"unknown tag":        {unhex("d901"), true},
+			"a request":          {unhex("c001c1000100002b0100ff0200"), true},
+			"longer than agreed": {long, keys.Mechanism == HLSGMAC},
+			"ciphered":           {sealed(t, 0x30, clientTitle, 1000, "c401c1000600000000"), true},
+			"exception cut":      {unhex("d801"), true},
+			"error cut":          {unhex("0e01"), true},
+		} {
+			p := openPair(t, keys, 239, 1)
+			p.ask(Get(energyRef))
+			_, err := p.client.Receive(tt.answer)
+			if !errors.Is(err, ErrGarbled) && !errors.Is(err, ErrForged) || p.client.Busy() != tt.busy || p.client.State() != Opened {
+				t.Errorf("%v, %s: %v; busy %t, %v", keys, id, err, p.client.Busy(), p.client.State())
+			}
+			if c := p.client.Counts(); c.Forged+c.Garbled != 1 {
+				t.Errorf("%v, %s: %+v", keys, id, c)
+			}
+		}
+	}
+}
+
+// TestListsAreCut: many attributes go in several requests, as many as fit each.
+func TestListsAreCut(t *testing.T) {
+	var refs []cosem.Ref
+	for range 70 {
+		refs = append(refs, energyRef, unknownRef)
+	}
+	for _, keys := range mechanisms {
+		for _, maxPDU := range []int{134, 65535} {
+			p := openPair(t, keys, maxPDU, 1)
+			r := p.must(Get(refs...))
+			if len(r) != len(refs) {
+				t.Fatalf("%d results for %d attributes", len(r), len(refs))
+			}
+			for i := range r {
+				if want := cosem.ObjectUndefined; i%2 == 1 && r[i].Access != want || i%2 == 0 && !bytes.Equal(r[i].Data, unhex("0600001391")) {
+					t.Fatalf("result %d: %v", i, r[i])
+				}
+			}
+			if n := len(refs)/maxListed + 1; maxPDU == 65535 && p.server.Counts().Requests > n+1 {
+				t.Errorf("%d requests, want %d", p.server.Counts().Requests, n)
+			}
+			for _, b := range p.down {
+				if len(b) > maxPDU {
+					t.Errorf("a request of %d octets to a meter that takes %d", len(b), maxPDU)
+				}
+			}
+		}
+	}
+}
+
+// TestListInBlocksOfWrongCount: the blocks joined must hold as many results as were
+// asked for.
+func TestListInBlocksOfWrongCount(t *testing.T) {
+	p := openPair(t, Keys{}, 239, 1)
+	p.ask(Get(energyRef, clockRef))
+	_, err := p.client.Receive(unhex("c402c10100000001000701000600001391"))
+	if !errors.Is(err, ErrGarbled) || !strings.Contains(err.Error(), "1 results where 2") || p.client.Busy() {
+		t.Errorf("%v, busy %t", err, p.client.Busy())
+	}
+}
+
 func TestExceptions(t *testing.T) {
 	for _, tt := range []struct {
 		octets  string
@@ -598,6 +667,70 @@ func TestNotGranted(t *testing.T) {
 	}
 	if granted, limit := p.client.Granted(); granted != apdu.Get || limit != 239 {
 		t.Errorf("granted %v, %d", granted, limit)
+	}
+}
+
+// TestGrantedMoreThanAskedFor: a meter's grant is no reason to use what we did not propose.
+func TestGrantedMoreThanAskedFor(t *testing.T) {
+	cfg := clientConfig(Keys{}, 239)
+	cfg.Conformance = apdu.Get
+	c := NewClient(cfg)
+	if _, err := c.Start(Open()); err != nil {
+		t.Fatal(err)
+	}
+	i := apdu.NewInitiateResponse(DefaultConformance, 0)
+	if e, err := c.Receive(acse.AARE{Context: acse.LogicalNames, UserInfo: i.Append(nil)}.Append(nil)); err != nil || !e.Done {
+		t.Fatal(err)
+	}
+	if granted, limit := c.Granted(); granted != apdu.Get || limit != 0 {
+		t.Errorf("granted %v, %d", granted, limit)
+	}
+}
+
+// TestLongSetAnswers has a meter answer a SET in blocks in other ways than it should.
+func TestLongSetAnswers(t *testing.T) {
+	for id, tt := range map[string]struct {
+		answer string // to block 2; its invoke id is put in
+		want   string // of the error; the access result when it is one; "ignored"; "next"
+	}{
+		"next":               {"c502c100000002", "next"},
+		"repeat":             {"c502c100000001", "ignored"},
+		"block not sent":     {"c502c100000003", "block 3 acknowledged"},
+		"refused":            {"c503c10300000002", "read-write denied"},
+		"refused, normal":    {"c501c103", "read-write denied"},
+		"success too early":  {"c503c10000000002", "not sent whole"},
+		"success, normal":    {"c501c100", "not sent whole"},
+		"another invoke id":  {"c502cf00000002", "ignored"},
+		"an ACTION response": {"c701c10000", "ignored"},
+	} {
+		t.Run(id, func(t *testing.T) {
+			p := openPair(t, Keys{}, 134, 1)
+			e, err := p.exchange(p.ask(Set(profileRef, profile(20))))
+			if err != nil || e.Down == nil {
+				t.Fatalf("%+v, %v", e, err)
+			}
+			answer := unhex(tt.answer)
+			if answer[invokeAt] == 0xC1 {
+				answer[invokeAt] = byte(p.client.invoke)
+			}
+			e, err = p.client.Receive(answer)
+			switch {
+			case tt.want == "next":
+				if err != nil || e.Down == nil {
+					t.Errorf("%+v, %v", e, err)
+				}
+			case tt.want == "ignored":
+				if err != nil || !e.Ignored || !p.client.Busy() {
+					t.Errorf("%+v, %v", e, err)
+				}
+			case err == nil:
+				if !e.Done || e.Results[0].Access.String() != tt.want {
+					t.Errorf("%+v", e)
+				}
+			case !errors.Is(err, ErrGarbled) || !strings.Contains(err.Error(), tt.want) || p.client.Busy():
+				t.Errorf("%v, busy %t", err, p.client.Busy())
+			}
+		})
 	}
 }
 

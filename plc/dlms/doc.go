@@ -4,8 +4,8 @@
 //
 // It implements the association control and the xDLMS procedures of IEC 62056-5-3
 // for logical names: opening with no security, a password, or HLS-GMAC with
-// ciphering by suite 0; GET with lists, selective access and block transfer; SET;
-// ACTION; release. The APDUs themselves are in plc/dlms/apdu, acse and cipher.
+// ciphering by suite 0; GET with lists, selective access and block transfer; SET, in
+// blocks when long; ACTION; release. The APDUs themselves are in plc/dlms/apdu, acse and cipher.
 //
 // Above, the initiator binds a Client to a meter's address and gives it octets;
 // another carrier could do the same. The simulated street does so with Servers.

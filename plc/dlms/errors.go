@@ -122,7 +122,7 @@ func refusedAssociation(a acse.AARE, s Security) *RefusedError {
 		Refusal: RefusedAssociation, Unauthenticated: s.Ciphered(),
 		Reason: fmt.Sprintf("association %v: %v", a.Result, a.Diagnostic),
 	}
-	if e, n, err := apdu.ParseConfirmedServiceError(a.UserInfo); err == nil && n == len(a.UserInfo) {
+	if e, n, err := apdu.ParseConfirmedServiceError(a.UserInfo); err == nil && n == len(a.UserInfo) && e.Value != apdu.InitiateOther {
 		r.Reason += ", " + e.String()
 	}
 	switch a.Diagnostic {

@@ -42,6 +42,7 @@ type ServerConfig struct {
 
 	Conformance apdu.Conformance // granted at most; 0 is DefaultServerConformance
 	MaxPDU      int              // longest APDU taken in octets; 0 is DefaultMaxPDU
+	MaxAnswer   int              // longest APDU sent in octets, for a link that carries less than clients take; 0: what they take
 	MaxTransfer int              // longest value taken in blocks, in octets; 0 is DefaultMaxTransfer
 
 	Challenge []byte    // fixed challenge for a replay; nil draws one from Rand
@@ -177,10 +178,10 @@ func (s *Server) receive(now time.Time, b []byte) ([]byte, error) {
 	switch {
 	case answers[tag]:
 		return nil, nil
+	case tag == apdu.TagAARQ: // of any length: no limit is agreed yet
+		return s.associate(b)
 	case len(b) > s.cfg.MaxPDU:
 		return nil, refuse(apdu.ServiceNotAllowed, apdu.PDUTooLong)
-	case tag == apdu.TagAARQ:
-		return s.associate(b)
 	case s.state == Closed:
 		return nil, refuse(apdu.ServiceNotAllowed, apdu.OperationNotPossible)
 	case tag == apdu.TagRLRQ:

@@ -191,6 +191,9 @@ func (s *Server) room(general bool) int {
 	if limit == 0 {
 		limit = maxPDULimit
 	}
+	if n := s.cfg.MaxAnswer; n > 0 {
+		limit = min(limit, n)
+	}
 	return s.shield.room(limit, general)
 }
 

@@ -163,7 +163,9 @@ func TestServerRefusesTitles(t *testing.T) {
 	for id, title := range map[string]string{"stranger": "MMM\x00\x00\x00\x00\x02", "the meter itself": string(meterTitle.Bytes())} {
 		p := newPair(t, gmacKeys, 239, 1)
 		p.client.cfg.ClientTitle = plc.MustSystemTitle([]byte(title))
-		p.server.cfg.ClientTitle = clientTitle
+		if id == "stranger" {
+			p.server.cfg.ClientTitle = clientTitle
+		}
 		var r *RefusedError
 		if _, err := p.do(Open()); !errors.As(err, &r) || !strings.Contains(r.Hint, "title") {
 			t.Errorf("%s: %v", id, err)
@@ -180,6 +182,7 @@ func TestServerRefusesPlaintext(t *testing.T) {
 		served(t, p.server, unhex(request), "d80105", true)
 	}
 	served(t, p.server, unhex("6203800100"), "d80103", true)
+	served(t, p.server, unhex("d90100"), "d80202", true) // a service nobody knows, ciphered or not
 	for _, control := range []cipher.Control{cipher.Authenticated, cipher.Encrypted} {
 		served(t, p.server, sealed(t, control, clientTitle, 1000, "c001c1000100002b0100ff0200"), "d80105", true)
 	}
@@ -494,6 +497,18 @@ func TestServerGeneralForm(t *testing.T) {
 	}
 	served(t, p.server, seal(t, p, 102, "600100"), "d80202", true)
 	served(t, p.server, seal(t, p, 103, "0f00"), "d80202", true)
+}
+
+// TestServerNoRoomForTitle: a client that takes very little may have room for a block in
+// one form of the envelope and not in the other.
+func TestServerNoRoomForTitle(t *testing.T) {
+	p := openPair(t, gmacKeys, 239, 1)
+	p.server.limit = p.server.shield.sealedSize(minRoom, false)
+	if r := p.must(Get(profileRef)); !bytes.Equal(r[0].Data, profile(1)) {
+		t.Error("profile in blocks of one octet came back changed")
+	}
+	served(t, p.server, seal(t, p, 1000, "c001c100070100630100ff0200"), "d80104", true)
+	served(t, p.server, seal(t, p, 1001, "c002c100000001"), "d80202", true)
 }
 
 // seal is plain in the general form, from the client.

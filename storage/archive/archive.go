@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -41,6 +42,9 @@ type Archive struct {
 	lock   *sql.Conn
 	locked *sql.DB
 	writer *sql.DB // one connection: writers take turns
+
+	closing sync.Once
+	closed  error
 }
 
 // connector opens connections to one file.
@@ -52,11 +56,14 @@ type connector struct {
 func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
 func (c connector) Driver() driver.Driver                        { return c.driver }
 
+// careful are the settings for a file that may have been damaged or tampered with.
+var careful = []string{"trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"}
+
 // openPool opens path. The write-ahead log persists, so that a reader without the
 // right to make files can open the archive when no server runs.
-func openPool(path, query string, conns int) *sql.DB {
+func openPool(path, query string, conns int, pragmas ...string) *sql.DB {
 	hook := func(c *sqlite3.SQLiteConn) error {
-		for _, p := range []string{"trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"} {
+		for _, p := range pragmas {
 			if _, err := c.Exec("PRAGMA "+p, nil); err != nil {
 				return err
 			}
@@ -105,17 +112,11 @@ func prepare(dir string) error {
 }
 
 func (a *Archive) open(ctx context.Context, dir string) (err error) {
-	a.locked = openPool(filepath.Join(dir, lockName), "_busy_timeout=0", 1)
-	if a.lock, err = a.locked.Conn(ctx); err != nil {
+	if err := a.hold(ctx, filepath.Join(dir, lockName)); err != nil {
 		return err
 	}
-	// An exclusive transaction on a file that stays empty goes with the process,
-	// however that ends.
-	if _, err = a.lock.ExecContext(ctx, "BEGIN EXCLUSIVE"); err != nil {
-		return fmt.Errorf("%w: stop it, or give this one its own directory (%w)", ErrInUse, err)
-	}
 	// FULL has to be said: the driver opens with NORMAL, which loses receipted batches in a power cut.
-	a.writer = openPool(a.path, "_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_busy_timeout=5000&_foreign_keys=on&_cache_size=-8000&_stmt_cache_size=64", 1)
+	a.writer = openPool(a.path, "_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_busy_timeout=5000&_foreign_keys=on&_cache_size=-8000&_stmt_cache_size=64", 1, careful...)
 	if err := migrate(ctx, a.writer, a.path); err != nil {
 		return err
 	}
@@ -132,8 +133,22 @@ func (a *Archive) open(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
+// hold takes the directory for this process by an open exclusive transaction on a
+// file that stays empty: it goes with the process, however that ends.
+func (a *Archive) hold(ctx context.Context, path string) (err error) {
+	a.locked = openPool(path, "_busy_timeout=0", 1)
+	if a.lock, err = a.locked.Conn(ctx); err == nil {
+		_, err = a.lock.ExecContext(ctx, "BEGIN EXCLUSIVE")
+	}
+	var e sqlite3.Error
+	if errors.As(err, &e) && e.Code == sqlite3.ErrBusy {
+		return fmt.Errorf("%w: stop it, or give this one its own directory (%w)", ErrInUse, err)
+	}
+	return err
+}
+
 func openReaders(path string) *sql.DB {
-	return openPool(path, "mode=ro&_query_only=on&_busy_timeout=5000&_cache_size=-4000&_stmt_cache_size=32", 4)
+	return openPool(path, "mode=ro&_query_only=on&_busy_timeout=5000&_cache_size=-4000&_stmt_cache_size=32", 4, careful...)
 }
 
 // OpenReader opens the archive in dir for reading; a server may run beside. It is
@@ -158,9 +173,15 @@ func (r *Reader) Close() error {
 	return r.db.Close()
 }
 
-// Close ends the archive's work. The readers go first, so that the writer is the
-// last and brings the log into the file.
+// Close ends the archive's work. It may be called more than once.
 func (a *Archive) Close() error {
+	a.closing.Do(func() { a.closed = a.close() })
+	return a.closed
+}
+
+// close closes the readers first, so that the writer is the last and brings the
+// log into the file.
+func (a *Archive) close() error {
 	err := a.Reader.Close()
 	if a.writer != nil {
 		err = errors.Join(err, a.writer.Close())

@@ -63,20 +63,24 @@ type LiveStation struct {
 	Remote  string    `json:"remote"`
 }
 
-// ServeLocal serves the API on a local socket, which only the center's user can
-// open, until ctx ends, and returns nil then. The archive's lock makes sure that a
-// socket found there is a left-over.
-func (s *Server) ServeLocal(ctx context.Context, path string) error {
+// ListenLocal opens the local socket, which only the center's user can open. The
+// archive's lock makes sure that a socket found there is a left-over.
+func ListenLocal(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("center: remove the old local socket: %w", err)
+		return nil, fmt.Errorf("center: remove the old local socket: %w", err)
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
 	if err != nil {
-		return fmt.Errorf("center: open the local socket (a path may have 107 octets): %w", err)
+		return nil, fmt.Errorf("center: open the local socket (a path may have 107 octets): %w", err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
-		return errors.Join(fmt.Errorf("center: %w", err), ln.Close())
+		return nil, errors.Join(fmt.Errorf("center: %w", err), ln.Close())
 	}
+	return ln, nil
+}
+
+// ServeLocal serves the API through ln until ctx ends, and returns nil then. It takes ln over.
+func (s *Server) ServeLocal(ctx context.Context, ln net.Listener) error {
 	server := &http.Server{Handler: s.api(), ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // requests end by ctx
 	defer stop()

@@ -154,7 +154,6 @@ func (d *Dialer) hint(err error) string {
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
 	text := err.Error()
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -167,7 +166,7 @@ func (d *Dialer) hint(err error) string {
 		return "its certificate may not be used by a center: issue it anew with `center init`"
 	case errors.As(err, &record):
 		return "what answers does not speak TLS: check host and port in uplink.url"
-	case errors.As(err, &alert):
+	case strings.Contains(text, alertPrefix):
 		return hintAlert(text)
 	case strings.Contains(text, "connection refused"):
 		return "nothing listens there: is the center running, is the port right?"
@@ -197,6 +196,9 @@ func hintDates(cert *x509.Certificate, now time.Time) string {
 		cert.NotAfter.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 }
 
+// alertPrefix begins the text of an alert from the other side; crypto/tls gives it no type.
+const alertPrefix = "remote error: tls: "
+
 // hintAlert explains the center's refusal of our certificate.
 func hintAlert(text string) string {
 	switch {
@@ -220,15 +222,6 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// hintLate explains a TLS alert in a session.
-func hintLate(err error) string {
-	var alert tls.AlertError
-	if errors.As(err, &alert) {
-		return hintAlert(err.Error())
-	}
-	return ""
 }
 
 func isTimeout(err error) bool {

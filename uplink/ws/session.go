@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -200,11 +201,10 @@ func (s *session) ended(doing string, err error) error {
 		return fmt.Errorf("uplink: %s: it sent a message of more than %d octets: is it a Busbar center? (%w)", doing, envelope.MaxReply, err)
 	case isTimeout(err):
 		return fmt.Errorf("uplink: %s: the line is dead, nothing came in time: the station dials again (%w)", doing, err)
-	}
-	// An alert of TLS 1.3 about our certificate arrives only after our side believes
-	// the handshake to be over.
-	if hint := hintLate(err); hint != "" {
-		return fmt.Errorf("uplink: %s: %s (%w)", doing, hint, err)
+	case strings.Contains(err.Error(), alertPrefix):
+		// In TLS 1.3 an alert about our certificate may arrive only after our side
+		// believes the handshake to be over.
+		return fmt.Errorf("uplink: %s: %s (%w)", doing, hintAlert(err.Error()), err)
 	}
 	return fmt.Errorf("uplink: %s: %w", doing, err)
 }

@@ -310,9 +310,15 @@ func TestParseResults(t *testing.T) {
 }
 
 func TestErrorTellsWhere(t *testing.T) {
-	_, _, err := ParseGetResponse(unhex("c401c10009847fffffff"))
-	if err == nil || !strings.HasPrefix(err.Error(), "GET response, octet 4: data: ") {
-		t.Errorf("error %q: want the APDU and the octet", err)
+	for octets, want := range map[string]string{
+		"c401c10009847fffffff":         "GET response, octet 4: data: ",
+		"c003c105":                     "GET request, octet 4: length 5, but only 0 octets follow",
+		"c402c10000000001008500000001": "GET response, octet 10: length form 85h: want 81h to 84h",
+		"c401":                         "GET response, octet 2: wants 1 more octets, has 0",
+	} {
+		if _, _, err := parserFor(unhex(octets))(unhex(octets)); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: error %q, want %q", octets, err, want)
+		}
 	}
 }
 

@@ -554,6 +554,17 @@ func TestRepeaterCall(t *testing.T) {
 			t.Errorf("returned %v after the call, want after 5 slots and the rest of one", d)
 		}
 	})
+	talk(t, nil, func(ctx context.Context, t *testing.T, d *Driver, p *peer) {
+		ready(t, d)
+		p.change(func(p *peer) { p.refuseCalls = 3 })
+		if err := d.RepeaterCall(ctx, 99); err != nil || len(p.seen().calls) != 1 {
+			t.Errorf("refused three times because the mains is not free: %v", err)
+		}
+		p.change(func(p *peer) { p.refuseCalls = 1 << 30 })
+		if err := d.RepeaterCall(ctx, 99); !errors.Is(err, plc.ErrLineDown) || !strings.Contains(err.Error(), "request not allowed") {
+			t.Errorf("refused for ever: %v", err)
+		}
+	})
 	for address, want := range map[plc.Address]int{0: 1, 20: 1, 21: 2, 99: 5, 300: 15, 1000: 48} {
 		if got := repeaterSlots(address); got != want {
 			t.Errorf("%d: %d slots, want %d", address, got, want)

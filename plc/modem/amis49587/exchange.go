@@ -116,7 +116,8 @@ func (l *life) retryAccess(ctx context.Context, a modem.Access) (value []byte, e
 	return value, err
 }
 
-// retry calls try until it neither is busy nor asks for another slot, at every slot, for a bounded time.
+// retry calls try at every slot until it neither wants another one nor fails with
+// errBusy, for a bounded time; then the error tells what try said last.
 func (l *life) retry(ctx context.Context, try func() (again bool, err error)) error {
 	slot := l.cfg.Profile.Slot()
 	giveUp := time.Now().Add(retrySlots*slot + l.cfg.Timers.Confirm)
@@ -190,10 +191,18 @@ func (l *life) repeaterCall(ctx context.Context, maxAddress plc.Address) error {
 	var over time.Time
 	err := l.retry(ctx, func() (bool, error) {
 		over = time.Now().Add(duration)
-		_, err := l.command(f, needsMains, duration+confirmSlots*slot+l.cfg.Timers.Confirm, func(c modem.Frame) bool {
-			return c.Command == modem.RepeaterCallConfirm
+		got, err := l.command(f, needsMains, duration+confirmSlots*slot+l.cfg.Timers.Confirm, func(c modem.Frame) bool {
+			return c.Command == modem.RepeaterCallConfirm || c.Command == modem.AccessDBError
 		})
-		return false, err
+		if err != nil || got.Command == modem.RepeaterCallConfirm {
+			return false, err
+		}
+		// The mains is not free yet, or the modem never does this.
+		code, _, err := modem.ParseErrorCode(got.Data)
+		if err == nil {
+			err = fmt.Errorf("modem on %s: repeater call refused: %v", l.cfg.Name, code)
+		}
+		return code == modem.RequestNotAllowed || code == modem.UnavailableResource, err
 	})
 	if err != nil {
 		return err

@@ -51,6 +51,7 @@ type peer struct {
 	refuse      map[modem.Ident]modem.ErrorCode
 	confirms    []mac.Transmission // of MAC frames, in order; then Sent
 	loseConfirm int
+	refuseCalls int    // repeater calls refused as not allowed now
 	beforePoll  []byte // sent instead of the first status
 
 	sent   []modem.Data    // MAC frames that were accepted
@@ -284,6 +285,11 @@ func (p *peer) act(f modem.Frame) {
 	case modem.DataRequest:
 		p.data(f.Data)
 	case modem.RepeaterCallRequest:
+		if p.refuseCalls > 0 {
+			p.refuseCalls--
+			p.send(modem.AccessDBError, []byte{byte(modem.RequestNotAllowed)})
+			return
+		}
 		p.calls = append(p.calls, time.Now())
 		p.send(modem.RepeaterCallConfirm, []byte{0xFF})
 	}

@@ -245,7 +245,7 @@ func night(t *testing.T, cfg town.Config, hours, entries int) (digest uint64, su
 			}
 			time.Sleep(time.Until(next))
 		}
-		s.compare(t, ctx, w, cfg.Start.Add(-48*time.Hour), time.Now())
+		s.compare(t, ctx, w, cfg.Start.Add(-48*time.Hour), time.Now().Add(time.Minute))
 		if err := w.Do(ctx, func(m *street.Mains) { digest = m.Digest() }); err != nil {
 			t.Fatal(err)
 		}
@@ -355,7 +355,7 @@ func drive(t *testing.T, ctx context.Context, w *town.Town, running *sync.WaitGr
 		}
 	}
 	now := time.Now()
-	s.compare(t, ctx, w, now.Add(-48*time.Hour), now)
+	s.compare(t, ctx, w, now.Add(-48*time.Hour), now.Add(time.Minute)) // clocks of meters may be fast
 	if len(s.peers) != s.expected || s.failed > 2 {
 		t.Errorf("found %d of %d meters, %d reads failed", len(s.peers), s.expected, s.failed)
 	}
