@@ -110,7 +110,12 @@ func (c Config) complete() (Config, error) {
 	if err := errors.Join(errs...); err != nil {
 		return c, fmt.Errorf("modem driver: %w", err)
 	}
-	c.Timers = c.Timers.or(DefaultTimers())
+	def := DefaultTimers()
+	if c.Profile.Speed > 1 {
+		// A simulated line that runs faster: the pause between two transmissions shrinks with its slots.
+		def.Turn = time.Duration(float64(def.Turn) / c.Profile.Speed)
+	}
+	c.Timers = c.Timers.or(def)
 	if c.Queue == 0 {
 		c.Queue = defaultQueue
 	}

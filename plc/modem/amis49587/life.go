@@ -3,7 +3,6 @@ package amis49587
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"busbar/plc/mac"
@@ -119,8 +118,12 @@ func (l *life) run(r *request) error {
 	if errors.Is(err, errNotSet) {
 		err = l.lost("it loses its configuration again and again", hintSilent, nil)
 	}
+	ends := l.gone != nil || l.ctx.Err() != nil || fatal(err)
+	if ends && err != nil {
+		l.change(Closed, err.Error()) // a caller that looks at State next sees why
+	}
 	r.done <- err
-	if l.gone != nil || l.ctx.Err() != nil || fatal(err) {
+	if ends {
 		return err
 	}
 	return nil
@@ -290,7 +293,7 @@ func (l *life) doubt() string {
 	if l.counters.WrongOrder == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d frames were addressed to nobody here but to us when the address octets are turned around: try the other line.address_order", l.counters.WrongOrder)
+	return "frames come that are for us only when their address octets are turned around: try the other line.address_order"
 }
 
 func earliest(a, b time.Time) time.Time {
