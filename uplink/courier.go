@@ -201,11 +201,26 @@ func (c *Courier) attempt(ctx context.Context) error {
 	}
 	c.update(func(s *concentrator.LinkState) { s.Connected, s.Since, s.LastError = true, time.Now(), "" })
 	c.cfg.Log.Info("connected to the center")
+	c.compareClocks(welcome.Time)
 	err = s.work(ctx)
 	if errors.Is(err, errNoReceipt) {
 		c.resend = true
 	}
 	return err
+}
+
+// clockTolerance is how far the center's clock may be from ours before it is worth a
+// word: more than the line's delay, less than what spoils a quarter hour.
+const clockTolerance = time.Minute
+
+// compareClocks tells when the center, whom TLS has identified, has another time.
+func (c *Courier) compareClocks(center time.Time) {
+	if center.IsZero() {
+		return
+	}
+	if d := time.Since(center).Round(time.Second); d.Abs() > clockTolerance {
+		c.cfg.Log.Warn(fmt.Sprintf("the station's clock is %v ahead of the center's: check the time synchronization of both", d))
+	}
 }
 
 func (c *Courier) hello(ctx context.Context) (Hello, error) {

@@ -292,6 +292,37 @@ func TestLinkThatDiesAfterHello(t *testing.T) {
 	})
 }
 
+// TestReceiptResetsTheBackoff: a line that dies after every delivery was good for
+// something, so the next dial comes soon.
+func TestReceiptResetsTheBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		// A session has five steps until its receipt is heard: dial, hello, send, stored,
+		// heard. The sixth is the next batch.
+		var cuts []time.Time
+		h.cutAt = func(n int) bool {
+			if n%6 == 5 {
+				cuts = append(cuts, time.Now())
+			}
+			return n%6 == 5
+		}
+		s := newStage(t, h, nil)
+		for i := range 10 {
+			s.add(concentrator.LaneUrgent, event(i))
+			time.Sleep(time.Minute)
+		}
+		s.until(t, "delivery", s.settled)
+		s.stop()
+		var longest time.Duration
+		for i, at := range cuts {
+			longest = max(longest, h.dials[i+1].Sub(at))
+		}
+		if len(cuts) < 4 || longest > 2*time.Second {
+			t.Errorf("after %d cuts the longest wait was %v", len(cuts), longest)
+		}
+	})
+}
+
 // TestLongOutageMakesNoSmallBatches: what arrives while the line is down waits
 // unsealed and leaves in full batches.
 func TestLongOutageMakesNoSmallBatches(t *testing.T) {

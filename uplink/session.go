@@ -96,7 +96,7 @@ func (s *session) work(ctx context.Context) error {
 	defer poll.Stop()
 	for {
 		if err := s.sendAll(ctx); err != nil {
-			return err
+			return s.lastWords(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -114,6 +114,18 @@ func (s *session) work(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+}
+
+// lastWords finds out why sending failed: a center that hangs up says why, and the
+// receiving side is about to hear it.
+func (s *session) lastWords(err error) error {
+	select {
+	case why := <-s.ended:
+		s.ended <- why // for the deferred wait of work
+		return why
+	case <-time.After(200 * time.Millisecond):
+		return err
 	}
 }
 

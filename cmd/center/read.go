@@ -90,7 +90,11 @@ func report(cmd *cobra.Command, a center.Answer, asJSON bool, timeout time.Durat
 		}
 		return nil
 	case a.Result != nil:
-		return exit(exitNoAnswer, fmt.Errorf("no value: order %s, meter %s: %s", a.State, a.Result.Outcome, a.Result.Detail))
+		why := a.Result.Detail
+		if why == "" {
+			why = "the meter is " + a.Result.Outcome
+		}
+		return exit(exitNoAnswer, fmt.Errorf("no value, the order is %s: %s", a.State, why))
 	case a.State == "waiting" && !a.Connected:
 		return exit(exitNoAnswer, fmt.Errorf("station %s is not connected and did not come within %v: the order is void; see `center stations`", a.Station, timeout))
 	case a.State == "waiting":

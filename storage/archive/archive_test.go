@@ -347,6 +347,7 @@ func TestQueries(t *testing.T) {
 		"from":    {Query{Meter: meterA, From: list[2].Time}, list[2:4]},
 		"to":      {Query{Meter: meterA, To: list[2].Time}, list[:2]},
 		"limit":   {Query{Limit: 3}, list[:3]},
+		"beyond":  {Query{Limit: 6}, list[:6]},
 		"newest":  {Query{Newest: true, Limit: 2}, []concentrator.Reading{list[3], list[7]}},
 		"object":  {Query{Object: cosem.MustOBIS("1.0.2.8.0.255")}, nil},
 		"nothing": {Query{From: morning.AddDate(1, 0, 0)}, nil},
@@ -484,4 +485,28 @@ func TestBatchIsWholeOrNothing(t *testing.T) {
 	if _, err := a.StoreBatch(ctx, "TS-1", batchOf(1, 1, 1, "1"), concentrator.Records{Readings: readings(meterA, imported, 0, 3)}); err == nil {
 		t.Error("stored after the end of its context")
 	}
+}
+
+// BenchmarkStoreBatch stores batches of 2000 readings, each with its flush.
+func BenchmarkStoreBatch(b *testing.B) {
+	a, err := Open(b.Context(), b.TempDir(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer a.Close()
+	if _, err := a.Greet(b.Context(), Visitor{Station: "TS-1", Epoch: 1}); err != nil {
+		b.Fatal(err)
+	}
+	var seq uint64
+	for b.Loop() {
+		seq++
+		var list []concentrator.Reading
+		for m := range 20 {
+			list = append(list, readings(plc.MustSystemTitle([]byte{'B', 'U', 'S', byte(m)}), imported, int(seq)*100, 100)...)
+		}
+		if _, err := a.StoreBatch(b.Context(), "TS-1", batchOf(1, 1, seq, fmt.Sprint(seq)), concentrator.Records{Readings: list}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(2000*float64(b.N)/b.Elapsed().Seconds(), "readings/s")
 }

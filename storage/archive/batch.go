@@ -113,6 +113,9 @@ func (d *delivery) begin(station string, b concentrator.Batch, reason string) (k
 		return false, err
 	}
 	s := d.stored
+	if _, err = d.t.ExecContext(d.ctx, "UPDATE station SET seen = ? WHERE no = ?", s.Receipt.CenterAt.UnixMilli(), d.station); err != nil {
+		return false, err
+	}
 	epoch, lane, seq := int64(b.ID.Epoch), int64(b.ID.Lane), int64(b.ID.Seq) //nolint:gosec // same 64 bits
 	var hash []byte
 	var at int64

@@ -47,7 +47,7 @@ func (c obisColumn) Scan(v any) error {
 type Station struct {
 	Name       string
 	First      time.Time // connected for the first time
-	Seen       time.Time // connected last
+	Seen       time.Time // connected or delivered last
 	Program    string
 	Backlog    int // readings it held back when it connected last
 	Meters     int
@@ -142,14 +142,12 @@ var errEnough = errors.New("enough")
 
 func (r *Reader) scan(ctx context.Context, table string, q Query) iter.Seq2[concentrator.Reading, error] {
 	return func(yield func(concentrator.Reading, error) bool) {
-		query, args := q.sql(table)
-		rows, err := r.db.QueryContext(ctx, query, args...)
-		err = each(rows, err, func(rows *sql.Rows) error {
-			reading, err := scanReading(rows)
-			if err == nil && !yield(reading, nil) {
-				err = errEnough
+		err := within(ctx, r.db, func(view *sql.Tx) error {
+			if q.Newest {
+				_, err := q.run(ctx, view, table, nil, yield)
+				return err
 			}
-			return err
+			return q.inOrder(ctx, view, table, yield)
 		})
 		if err != nil && !errors.Is(err, errEnough) {
 			yield(concentrator.Reading{}, r.explain("list readings", err))
@@ -157,8 +155,46 @@ func (r *Reader) scan(ctx context.Context, table string, q Query) iter.Seq2[conc
 	}
 }
 
+// inOrder goes through the meters one by one: sorting one meter's readings takes
+// little memory, sorting all of them takes a disk.
+func (q Query) inOrder(ctx context.Context, view *sql.Tx, table string, yield func(concentrator.Reading, error) bool) error {
+	var meters []int64
+	rows, err := view.QueryContext(ctx, "SELECT no FROM meter WHERE ?1 IS NULL OR title = ?1 ORDER BY title", q.Meter.Bytes())
+	err = each(rows, err, func(rows *sql.Rows) error {
+		var no int64
+		err := rows.Scan(&no)
+		meters = append(meters, no)
+		return err
+	})
+	limited := q.Limit > 0
+	for _, no := range meters {
+		if err != nil || limited && q.Limit <= 0 {
+			return err
+		}
+		var n int
+		n, err = q.run(ctx, view, table, &no, yield)
+		q.Limit -= n
+	}
+	return err
+}
+
+// run yields what the query finds, of one meter or of all, and returns how much that was.
+func (q Query) run(ctx context.Context, view *sql.Tx, table string, meter *int64, yield func(concentrator.Reading, error) bool) (n int, err error) {
+	query, args := q.sql(table, meter)
+	rows, err := view.QueryContext(ctx, query, args...)
+	err = each(rows, err, func(rows *sql.Rows) error {
+		n++
+		reading, err := scanReading(rows)
+		if err == nil && !yield(reading, nil) {
+			err = errEnough
+		}
+		return err
+	})
+	return n, err
+}
+
 // sql builds the statement of a query; table is ours, everything else an argument.
-func (q Query) sql(table string) (query string, args []any) {
+func (q Query) sql(table string, meter *int64) (query string, args []any) {
 	var b strings.Builder
 	b.WriteString(`SELECT m.title, c.profile, c.class, c.object, c.attribute, r.time, r.value, r.scaler, r.unit,
 		r.clock_status, r.row_status, r.quality, r.received
@@ -167,7 +203,9 @@ func (q Query) sql(table string) (query string, args []any) {
 		b.WriteString(" AND " + condition)
 		args = append(args, arg)
 	}
-	if !q.Meter.IsZero() {
+	if meter != nil {
+		where("r.meter = ?", *meter)
+	} else if !q.Meter.IsZero() {
 		where("m.title = ?", q.Meter.Bytes())
 	}
 	if !q.Object.IsZero() {
@@ -182,7 +220,7 @@ func (q Query) sql(table string) (query string, args []any) {
 	if q.Newest {
 		b.WriteString(" ORDER BY r.time DESC, m.title, c.profile, c.class, c.object, c.attribute")
 	} else {
-		b.WriteString(" ORDER BY m.title, c.profile, c.class, c.object, c.attribute, r.time")
+		b.WriteString(" ORDER BY c.profile, c.class, c.object, c.attribute, r.time")
 	}
 	limit := q.Limit
 	if limit <= 0 {

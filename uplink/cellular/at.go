@@ -66,6 +66,7 @@ type ModemError struct {
 	Code int
 }
 
+// Error quotes the modem and says what its number means.
 func (e *ModemError) Error() string {
 	if word, ok := cmeErrors[e.Code]; ok {
 		return fmt.Sprintf("the modem says %q (%s)", e.Text, word)

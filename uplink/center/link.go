@@ -179,7 +179,7 @@ func (l *link) greet() error {
 			}
 		}
 	}
-	l.log.Info("station connected", "version", hello.Version, "backlog", hello.Backlog.Readings)
+	l.log.Info(fmt.Sprintf("station connected, version %s, %d readings wait there", hello.Version, hello.Backlog.Readings))
 	l.wakeOrders()
 	return nil
 }
@@ -229,17 +229,27 @@ func (l *link) batch(b concentrator.Batch) error {
 	case err != nil:
 		return l.unable(err)
 	}
-	l.log.Info("batch stored", "lane", b.ID.Lane, "batch", b.ID.Seq, "new", stored.New, "duplicates", stored.Duplicates, "repeated", stored.Repeated)
-	if stored.Missing > 0 {
-		l.log.Error("batches are missing here that the station has receipts for: was this archive restored from a backup?", "batch", b.ID.Seq, "missing", stored.Missing)
-	}
-	if stored.Conflicts > 0 && !stored.Repeated {
-		l.log.Warn("values came for keys that hold other values: both are kept, see `center conflicts`", "batch", b.ID.Seq, "conflicts", stored.Conflicts)
-	}
+	l.note(b.ID, rec, stored)
 	if len(rec.Orders) > 0 {
 		l.announce()
 	}
 	return l.receipt(stored.Receipt)
+}
+
+// note logs what became of a batch, and what a person should look into.
+func (l *link) note(id concentrator.BatchID, rec concentrator.Records, s archive.Stored) {
+	log := l.log.With("lane", id.Lane, "batch", id.Seq)
+	if s.Repeated {
+		log.Info("batch came again")
+	} else {
+		log.Info(fmt.Sprintf("batch stored: %d new readings, %d known before, %d events, %d orders", s.New, s.Duplicates, len(rec.Events), len(rec.Orders)))
+	}
+	if s.Missing > 0 {
+		log.Error(fmt.Sprintf("%d batches before it are missing here, and the station has receipts for them: was this archive restored from a backup?", s.Missing))
+	}
+	if s.Conflicts > 0 && !s.Repeated {
+		log.Warn(fmt.Sprintf("%d values came for keys that hold other values: both are kept, see `center conflicts`", s.Conflicts))
+	}
 }
 
 func (l *link) refuse(b concentrator.Batch, why error) error {

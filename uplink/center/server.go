@@ -46,7 +46,8 @@ type Server struct {
 
 	mu      sync.Mutex
 	links   map[string]*link
-	changed chan struct{} // closed and replaced when an order changed
+	inside  sync.WaitGroup // callers inside; mu guards the way in against the end
+	changed chan struct{}  // closed and replaced when an order changed
 }
 
 // New reads the certificates.
@@ -102,21 +103,33 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		Handler: s.door(ctx), ReadHeaderTimeout: s.cfg.HelloTimeout, MaxHeaderBytes: 8 << 10,
 		ErrorLog: log.New(logWriter{s.cfg.Log}, "", 0),
 	}
-	var sessions sync.WaitGroup
-	inner := server.Handler
-	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		sessions.Add(1)
-		defer sessions.Done()
-		inner.ServeHTTP(w, r)
-	})
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // sessions end by ctx
 	defer stop()
-	err := server.Serve(tls.NewListener(ln, s.tls))
-	if ctx.Err() == nil {
+	if err := server.Serve(tls.NewListener(ln, s.tls)); ctx.Err() == nil {
 		return fmt.Errorf("center: %w", err)
 	}
-	sessions.Wait()
+	s.empty()
 	return nil
+}
+
+// admit counts a caller in, unless ctx has ended.
+func (s *Server) admit(ctx context.Context) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return false
+	}
+	s.inside.Add(1)
+	return true
+}
+
+// empty waits until nobody is inside, after the end of ctx: who is not admitted by
+// the time the lock is free will not be.
+func (s *Server) empty() {
+	s.mu.Lock()
+	inside := &s.inside
+	s.mu.Unlock()
+	inside.Wait()
 }
 
 // logWriter takes the words of net/http about failed handshakes: rubbish at the
@@ -136,6 +149,10 @@ func (s *Server) door(ctx context.Context) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Path, func(w http.ResponseWriter, r *http.Request) {
+		if !s.admit(ctx) {
+			return
+		}
+		defer s.inside.Done()
 		w.Header().Set(marker, "1")
 		station, err := stationOf(r)
 		switch {

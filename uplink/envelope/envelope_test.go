@@ -471,3 +471,35 @@ func FuzzParseBatch(f *testing.F) {
 		}
 	})
 }
+
+// street is the day of a street: 20 meters, 96 quarter hours each.
+func street() (all []concentrator.Reading) {
+	for m := range 20 {
+		all = append(all, quarterHours(plc.MustSystemTitle([]byte{'B', 'U', 'S', byte(m)}), imported, 96)...)
+	}
+	return all
+}
+
+func BenchmarkSeal(b *testing.B) {
+	rec := concentrator.Records{Readings: street()}
+	for b.Loop() {
+		body, err := Seal(rec)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(len(body))/float64(rec.Len()), "octets/value")
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rec.Len()), "ns/value")
+}
+
+func BenchmarkParseBatch(b *testing.B) {
+	body, err := Seal(concentrator.Records{Readings: street()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := ParseBatch(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -183,7 +183,7 @@ func hello(h *wire.Hello) (Message, error) {
 		Station: h.GetStation(), Epoch: h.GetEpoch(), Boot: h.GetBoot(), Version: clean(h.GetProgram(), maxText), NextSeq: next,
 		Backlog: concentrator.Backlog{
 			Readings: bounded(h.GetBacklogReadings()), Batches: bounded(h.GetBacklogBatches()),
-			Bytes: int64(bounded(h.GetBacklogBytes())), Refused: bounded(h.GetBacklogRefused()), Oldest: moment(h.GetBacklogOldest()),
+			Bytes: int64(min(h.GetBacklogBytes(), math.MaxInt64)), Refused: bounded(h.GetBacklogRefused()), Oldest: moment(h.GetBacklogOldest()),
 		},
 		KeepAlive: time.Duration(h.GetKeepAlive()) * time.Second,
 	}, err
@@ -241,19 +241,23 @@ func clean(s string, limit int) string {
 	}, s)
 }
 
-// count is n for the wire, bounded what came from there.
-func count(n int) uint64   { return uint64(max(0, n)) }  //nolint:gosec // not negative
-func bounded(n uint64) int { return int(min(n, 1<<53)) } //nolint:gosec // bounded
-func moment(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}
+// count takes a number to the wire.
+func count(n int) uint64 { return uint64(max(0, n)) } //nolint:gosec // not negative
 
+// bounded takes a number of the other side, which may be anything.
+func bounded(n uint64) int { return int(min(n, math.MaxInt32)) }
+
+// millis is a time for the wire: milliseconds, 0 for none.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
 	return t.UnixMilli()
+}
+
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
 }

@@ -71,7 +71,7 @@ func wireReadings(list []concentrator.Reading) *wire.Records {
 	var meters dictionary[plc.SystemTitle]
 	var channels dictionary[concentrator.Channel]
 	var statuses dictionary[status]
-	columns := columns{w: w}
+	cols := columns{w: w}
 	for n, key := range keys.list {
 		s := &wire.Series{Meter: meters.add(key.meter), Channel: channels.add(key.channel), Value: make([]int64, len(members[n]))}
 		var times, received, state runs
@@ -83,7 +83,7 @@ func wireReadings(list []concentrator.Reading) *wire.Records {
 			received.addTime(r.Received, w.Base)
 			state.add(int64(statuses.add(statusOf(r))))
 		}
-		s.Time, s.Received, s.Status = columns.place(times), columns.place(received), columns.place(state)
+		s.Time, s.Received, s.Status = cols.place(times), cols.place(received), cols.place(state)
 		w.Series = append(w.Series, s)
 	}
 	for _, t := range meters.list {

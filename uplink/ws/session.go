@@ -194,7 +194,7 @@ func (s *session) ended(doing string, err error) error {
 	var closed *websocket.CloseError
 	switch {
 	case errors.As(err, &closed) && closed.Text != "" && closed.Code != websocket.CloseAbnormalClosure:
-		return fmt.Errorf("uplink: the center hung up: %s (%w)", printable(closed.Text), err)
+		return fmt.Errorf("uplink: the center hung up: %s", printable(closed.Text))
 	case errors.As(err, &closed), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("uplink: %s: the connection was cut: the station dials again (%w)", doing, err)
 	case errors.Is(err, websocket.ErrReadLimit):

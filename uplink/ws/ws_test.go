@@ -288,6 +288,17 @@ func TestDialFindsNoCenter(t *testing.T) {
 	})
 }
 
+// TestOwnCertificateExpired: the center's refusal names the certificate and the clocks.
+func TestOwnCertificateExpired(t *testing.T) {
+	p := newPapers(t, time.Now(), "127.0.0.1")
+	m := pki.Maker{Dir: p.dir, Force: true, Now: func() time.Time { return time.Now().AddDate(-3, 0, 0) }}
+	if _, err := m.AddStation("TS-1"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := dial(t, p.config(p.serve(t, nothing)))
+	wants(t, err, "this station's certificate is expired", "clocks")
+}
+
 func TestNewSaysWhatIsWrong(t *testing.T) {
 	good := newPapers(t, time.Now(), "127.0.0.1")
 	base := good.config("wss://localhost:1/uplink")
