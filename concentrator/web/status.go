@@ -51,6 +51,9 @@ type Counts struct {
 	Expected   int `json:"expected,omitempty"` // from the configuration, 0 when not told
 	// Searching tells that the search for meters is not over: fewer than expected means nothing yet.
 	Searching bool `json:"searching"`
+	// Reason is why most of the meters that could not be read could not, in the words of
+	// Meter.Detail.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Round is the running or last round.

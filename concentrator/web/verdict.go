@@ -26,7 +26,7 @@ func (s *Status) trouble() (verdict, hint string) {
 	case s.Outbox.Refused > 0:
 		return fmt.Sprintf("The center refused %s", count(s.Outbox.Refused, "batch", "batches")), "See `concentrator events`; nothing was deleted."
 	case s.Meters.Lost+s.Meters.Unread > 0:
-		return fmt.Sprintf("%d of %d meters could not be read", s.Meters.Lost+s.Meters.Unread, s.Meters.Known), "See `concentrator meters` for the reason of each."
+		return fmt.Sprintf("%d of %d meters could not be read", s.Meters.Lost+s.Meters.Unread, s.Meters.Known), s.reason()
 	case s.missing() > 0:
 		return fmt.Sprintf("%s of %d expected never heard", count(s.missing(), "meter", "meters"), s.Meters.Expected), "Check that they are supplied from this transformer, or correct meters.expected; looking for them goes on."
 	case s.Uplink.Enabled && !s.Uplink.Connected:
@@ -35,9 +35,17 @@ func (s *Status) trouble() (verdict, hint string) {
 	return "", ""
 }
 
+func (s *Status) reason() string {
+	const each = "`concentrator meters` tells the reason of each."
+	if s.Meters.Reason == "" {
+		return each
+	}
+	return "Most often: " + s.Meters.Reason + ". " + each
+}
+
 // missing is how many expected meters were not heard when the search was over.
 func (s *Status) missing() int {
-	if s.Round.Number == 0 || s.Meters.Searching {
+	if s.Round.Started == nil || s.Meters.Searching {
 		return 0
 	}
 	return max(0, s.Meters.Expected-s.Meters.Known)
@@ -49,7 +57,7 @@ func (s *Status) calm() string {
 		return "Looking for meters"
 	case s.Round.Phase == "discovering" || s.Round.Phase == "registering":
 		return fmt.Sprintf("%s found, looking for more", count(s.Meters.Known, "meter", "meters"))
-	case s.Round.Number == 0:
+	case s.Round.Started == nil:
 		return fmt.Sprintf("%s registered, none read yet", count(s.Meters.Registered, "meter", "meters"))
 	case s.Round.Finished == nil:
 		return fmt.Sprintf("Round %d: %d of %d meters read", s.Round.Number, s.Round.Done, s.Round.Total)

@@ -43,7 +43,7 @@ func healthy() Status {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s := Status{Station: "TS-1", Version: "test", Now: now, Line: Line{Ready: true, State: "ready", Port: "/dev/ttyS1"}}
 	s.Meters = Counts{Known: 2, Registered: 2}
-	s.Round = Round{Number: 4, Phase: "waiting", Total: 2, Done: 2, Finished: &now}
+	s.Round = Round{Number: 4, Phase: "waiting", Total: 2, Done: 2, Started: &now, Finished: &now}
 	s.Uplink = Uplink{Enabled: true, Connected: true}
 	s.Judge()
 	return s
@@ -233,8 +233,13 @@ func TestEventsAndRounds(t *testing.T) {
 		code int
 		n    int
 	}{
-		{"/api/v1/events", 200, 20}, {"/api/v1/events?limit=3", 200, 3}, {"/api/v1/events?since=2026-03-01T10:30:00Z", 200, 2},
-		{"/api/v1/events?limit=0", 400, 0}, {"/api/v1/events?limit=1001", 400, 0}, {"/api/v1/events?since=yesterday", 400, 0}, {"/api/v1/rounds", 200, 1},
+		{"/api/v1/events", 200, 20},
+		{"/api/v1/events?limit=3", 200, 3},
+		{"/api/v1/events?since=2026-03-01T10:30:00Z", 200, 2},
+		{"/api/v1/events?limit=0", 400, 0},
+		{"/api/v1/events?limit=1001", 400, 0},
+		{"/api/v1/events?since=yesterday", 400, 0},
+		{"/api/v1/rounds", 200, 1},
 	} {
 		code, body := get(t, s.URL+tt.path, "")
 		var list []map[string]any
@@ -252,7 +257,7 @@ func TestStatusIsStable(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	dBm := -87
 	s := healthy()
-	s.Hint, s.Meters.Expected, s.Line.Detail, s.Uplink.Error, s.Storage.Error = "x", 3, "x", "x", "x"
+	s.Hint, s.Meters.Expected, s.Meters.Reason, s.Line.Detail, s.Uplink.Error, s.Storage.Error = "x", 3, "x", "x", "x", "x"
 	s.Round.Started, s.Round.EndsAt, s.Round.Current, s.Uplink.Since, s.Uplink.LastReceipt, s.Uplink.NextAttempt, s.Outbox.Oldest = &now, &now, "x", &now, &now, &now, &now
 	s.Cellular = &Cellular{Detail: "x", Operator: "x", Technology: "x", SignalDBm: &dBm, History: []CellularEvent{{}}}
 	b, err := json.Marshal(s)
@@ -281,7 +286,7 @@ func TestStatusIsStable(t *testing.T) {
 	slices.Sort(names)
 	want := strings.Fields(`cellular.detail cellular.history.state cellular.history.text cellular.history.time cellular.operator cellular.signal_dbm
 		cellular.state cellular.technology healthy hint line.detail line.port line.ready line.since line.state meters.expected meters.known meters.lost
-		meters.new meters.registered meters.searching meters.unread now outbox.batches outbox.bytes outbox.oldest outbox.readings outbox.refused round.current round.done
+		meters.new meters.reason meters.registered meters.searching meters.unread now outbox.batches outbox.bytes outbox.oldest outbox.readings outbox.refused round.current round.done
 		round.ends_at round.failed round.finished round.number round.phase round.started round.total started station storage.bytes storage.error
 		storage.path storage.readings uplink.connected uplink.enabled uplink.error uplink.last_receipt uplink.next_attempt uplink.since verdict version`)
 	if !slices.Equal(names, want) {
@@ -310,6 +315,7 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{"all well", func(*Status) {}, "All 2 meters read", true},
 		{"no meter yet", func(s *Status) { s.Meters = Counts{} }, "Looking for meters", true},
+		{"after a restart", func(s *Status) { s.Round.Started, s.Round.Finished = nil, nil }, "2 meters registered, none read yet", true},
 		{"in a round", func(s *Status) { s.Round.Finished, s.Round.Done = nil, 1 }, "Round 4: 1 of 2 meters read", true},
 		{"lost meter", func(s *Status) { s.Meters.Lost = 1 }, "1 of 2 meters could not be read", false},
 		{"no modem", func(s *Status) { s.Line = Line{State: "closed", Detail: "no such device"} }, "The power line cannot be used: no such device", false},

@@ -29,7 +29,7 @@
     text("t-meters-sub", "registered of " + (s.meters.expected || s.meters.known) + ", " + s.meters.lost + " lost");
     const u = s.uplink;
     text("t-center", !u.enabled ? "off" : u.connected ? "connected" : "no link");
-    text("t-center-sub", u.error || "receipt " + age(s.now, u.last_receipt)); bad("t-center", u.enabled && !u.connected);
+    text("t-center-sub", !u.enabled ? "none is configured" : u.error || "receipt " + age(s.now, u.last_receipt)); bad("t-center", u.enabled && !u.connected);
     text("t-outbox", s.outbox.readings); text("t-outbox-sub", "readings wait, oldest " + age(s.now, s.outbox.oldest));
     text("t-stored", s.storage.readings); bad("t-stored", Boolean(s.storage.error));
     const c = s.cellular;
@@ -67,12 +67,12 @@
     b.textContent = m.title;
     head.append(b, " " + (m.name || ""));
     tr.append(head);
-    const cells = [m.state, m.address || "", m.phase || "", m.credit, m.up + " / " + m.down,
+    const cells = [m.state, m.address || "", m.credit, m.up + " / " + m.down,
       m.snr_db == null ? "" : Math.round(m.snr_db), stamp(m.last_reading), m.detail || ""];
     cells.forEach((value, i) => {
       const td = tr.insertCell();
       td.textContent = value;
-      if (i >= 3 && i <= 5) td.className = "n";
+      if (i >= 2 && i <= 4) td.className = "n";
     });
     return tr;
   }
