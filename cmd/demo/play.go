@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"busbar/cmd/truth"
 	"busbar/concentrator"
 	"busbar/concentrator/proof"
 	"busbar/concentrator/web"
@@ -219,7 +220,7 @@ func (a *act) prove(ctx context.Context, s web.Status) (done bool, err error) {
 	// An entry that a meter captured meanwhile, or one that left the 24 hours which the
 	// station reads back, may be at the center and need not be.
 	const slack = time.Minute
-	held := a.street.held(ctx, time.Now().Add(slack-24*time.Hour), a.begun.Add(-slack))
+	held := a.street.held(ctx, truth.Window{From: time.Now().Add(slack - 24*time.Hour), To: a.begun.Add(-slack)})
 	if a.proof, err = proof.Compare(held, stored); err != nil {
 		return false, err
 	}

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"busbar/concentrator"
+	"busbar/cmd/truth"
 	"busbar/concentrator/proof"
 	"busbar/plc"
 	busstreet "busbar/plc/street"
@@ -88,30 +88,11 @@ func (s *street) close() {
 	s.done <- <-s.done
 }
 
-// held is what the meters held in the last day. What they captured between from and to
-// has to be at the center.
-func (s *street) held(ctx context.Context, from, to time.Time) iter.Seq2[proof.Held, error] {
-	return func(yield func(proof.Held, error) bool) {
-		now := time.Now()
-		for h, err := range s.town.Held(ctx, now.Add(-25*time.Hour), now.Add(time.Hour)) {
-			must := !h.Told && !h.Time.Before(from) && !h.Time.After(to)
-			if !yield(heldOf(h, must), err) {
-				return
-			}
-		}
-	}
-}
-
-// wattHours is the unit of all that simulated meters count (Blue Book 4.3.2).
-const wattHours = 30
-
-func heldOf(h town.Held, must bool) proof.Held {
-	return proof.Held{Must: must, Reading: concentrator.Reading{
-		Meter: h.Meter, Time: h.Time, Value: h.Value.Value, Unit: wattHours,
-		Channel: concentrator.Channel{
-			Profile: h.Profile, Class: h.Object.Class, Object: h.Object.Object, Attribute: h.Object.Attribute,
-		},
-	}}
+// held is what the meters held in the last day. What they captured in must has to be
+// at the center.
+func (s *street) held(ctx context.Context, must truth.Window) iter.Seq2[proof.Held, error] {
+	now := time.Now()
+	return truth.Held(ctx, s.town, truth.Window{From: now.Add(-25 * time.Hour), To: now.Add(time.Hour)}, must)
 }
 
 // summary is what happened on the mains.

@@ -11,12 +11,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"busbar/concentrator"
+	"busbar/cmd/truth"
 	"busbar/concentrator/proof"
 )
-
-// unitWattHour is the unit of what the meters count (Blue Book 4.3.2).
-const unitWattHour = 30
 
 // writeHeld writes what the meters held. Entries reach back twice as far as the station
 // must read, because it may read more.
@@ -37,24 +34,9 @@ const slack = time.Minute
 // truth is what the meters held by now. An entry is a must when the station had to read
 // it: within the time it reads back, and long enough ago.
 func (w *watch) truth(ctx context.Context, now time.Time) iter.Seq2[proof.Held, error] {
-	oldest, newest := w.begun.Add(slack-w.back), now.Add(-w.grace)
-	return func(yield func(proof.Held, error) bool) {
-		for h, err := range w.town.Held(ctx, w.begun.Add(-2*w.back), now.Add(slack)) {
-			held := proof.Held{
-				Reading: concentrator.Reading{
-					Meter: h.Meter,
-					Channel: concentrator.Channel{
-						Profile: h.Profile, Class: h.Object.Class, Object: h.Object.Object, Attribute: h.Object.Attribute,
-					},
-					Time: h.Time, Value: h.Value.Value, Unit: unitWattHour,
-				},
-				Must: !h.Told && !h.Time.Before(oldest) && !h.Time.After(newest),
-			}
-			if !yield(held, err) || err != nil {
-				return
-			}
-		}
-	}
+	all := truth.Window{From: w.begun.Add(-2 * w.back), To: now.Add(slack)}
+	must := truth.Window{From: w.begun.Add(slack - w.back), To: now.Add(-w.grace)}
+	return truth.Held(ctx, w.town, all, must)
 }
 
 // replaceFile writes a file readable by its owner alone, whole or not at all.

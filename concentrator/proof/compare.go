@@ -3,6 +3,7 @@ package proof
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"busbar/concentrator"
@@ -73,18 +74,27 @@ type value struct {
 	value  int64
 	scaler int8
 	unit   uint8
-	must   bool
 }
 
-func (v value) holds(r concentrator.Reading) bool {
-	return v.value == r.Value && v.scaler == r.Scaler && v.unit == r.Unit
+func valueOf(r concentrator.Reading) value { return value{r.Value, r.Scaler, r.Unit} }
+
+// values are what a meter may have said under one key: a register that it answered with
+// twice in one second of its clock may have grown in between.
+type values struct {
+	first value
+	other []value
+	must  bool
+}
+
+func (v values) holds(r concentrator.Reading) bool {
+	return v.first == valueOf(r) || slices.Contains(v.other, valueOf(r))
 }
 
 // Compare compares what the meters held with what the center holds. An error is that
 // of one of the sequences, or says that the meters' side contradicts itself.
 func Compare(held iter.Seq2[Held, error], stored iter.Seq2[concentrator.Reading, error]) (Result, error) {
 	var res Result
-	values, err := collect(held)
+	expected, err := collect(held)
 	if err != nil {
 		return res, err
 	}
@@ -101,7 +111,7 @@ func Compare(held iter.Seq2[Held, error], stored iter.Seq2[concentrator.Reading,
 		}
 		seen[k] = true
 		res.Values++
-		v, known := values[k]
+		v, known := expected[k]
 		switch {
 		case !known:
 			res.Invented++
@@ -113,7 +123,7 @@ func Compare(held iter.Seq2[Held, error], stored iter.Seq2[concentrator.Reading,
 			res.Equal++
 		}
 	}
-	for k, v := range values {
+	for k, v := range expected {
 		if v.must && !seen[k] {
 			res.Values++
 			res.Missing++
@@ -123,24 +133,28 @@ func Compare(held iter.Seq2[Held, error], stored iter.Seq2[concentrator.Reading,
 	return res, nil
 }
 
-// collect keys what the meters held. The same value named twice is one; two values
-// under one key cannot both have been held.
-func collect(held iter.Seq2[Held, error]) (map[Key]value, error) {
-	values := map[Key]value{}
+// collect keys what the meters held. The same value named twice is one; two values of
+// an entry that must be there cannot both have been held.
+func collect(held iter.Seq2[Held, error]) (map[Key]values, error) {
+	all := map[Key]values{}
 	for h, err := range held {
 		if err != nil {
 			return nil, fmt.Errorf("read what the meters held: %w", err)
 		}
 		k := keyOf(h.Reading)
-		v := value{value: h.Value, scaler: h.Scaler, unit: h.Unit, must: h.Must}
-		if old, ok := values[k]; ok {
-			if !old.holds(h.Reading) {
-				return nil, fmt.Errorf("meter %v holds two values of %v at %s: its record contradicts itself",
-					h.Meter, h.Channel, h.Time.UTC().Format(time.RFC3339))
-			}
-			v.must = v.must || old.must
+		v, known := all[k]
+		switch {
+		case !known:
+			v.first = valueOf(h.Reading)
+		case v.holds(h.Reading):
+		case v.must || h.Must:
+			return nil, fmt.Errorf("meter %v holds two values of %v at %s: its record contradicts itself",
+				h.Meter, h.Channel, h.Time.UTC().Format(time.RFC3339))
+		default:
+			v.other = append(v.other, valueOf(h.Reading))
 		}
-		values[k] = v
+		v.must = v.must || h.Must
+		all[k] = v
 	}
-	return values, nil
+	return all, nil
 }

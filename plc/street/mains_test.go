@@ -53,10 +53,9 @@ func allHear(int, int) float64 { return 40 }
 // rig is a street with echoes behind its modems.
 type rig struct {
 	*Mains
-	t     *testing.T
-	apps  []*echo
-	slot  int64
-	names []plc.SystemTitle
+	t    *testing.T
+	apps []*echo
+	slot int64
 }
 
 // newRig builds a street of n servers. Unless edit changes that, they are registered as 1 to n.
@@ -174,22 +173,26 @@ func TestNotAddressedMakesServersNew(t *testing.T) {
 	r := newRig(t, 2, allHear, func(c *Config) { c.Timeouts.NotAddressed = time.Hour })
 	r.wake()
 	hour := r.Grid().Slots(time.Hour)
-	for range 4 { // server 1 is addressed every half hour, server 2 only by broadcasts
+	for range 4 { // server 1 is addressed every half hour, server 2 never
 		r.send(1, 0, 1, []byte{0xC0})
-		r.run(10)
-		r.send(plc.AllPhysical, 0, 1, []byte{0xC0})
-		r.run(hour/2 - 10)
+		r.run(hour / 2)
 	}
 	s := r.Survey()
+	if r.apps[1].resets != 0 {
+		t.Error("to look at a server changed it")
+	}
+	r.send(2, 0, 1, []byte{0xC0})
+	if got := r.run(20); len(got) != 0 {
+		t.Errorf("a server answered at the address it forgot")
+	}
 	if s[0].Address != 1 || r.apps[0].resets != 0 {
 		t.Errorf("the server that was addressed has address %v and was reset %d times", s[0].Address, r.apps[0].resets)
 	}
 	if s[1].Address != plc.New || r.apps[1].resets != 1 {
 		t.Errorf("the server that was not addressed is %+v, reset %d times", s[1], r.apps[1].resets)
 	}
-	r.send(2, 0, 1, []byte{0xC0})
-	if got := r.run(20); len(got) != 0 {
-		t.Errorf("a server answered at the address it forgot")
+	if r.register(2, 0, title(2)); !r.ping(2, title(2), 0) {
+		t.Error("a server that forgot its address takes no new one")
 	}
 }
 
@@ -329,6 +332,25 @@ func TestFaults(t *testing.T) {
 				t.Error("a station without mains received something")
 			}
 		}
+	}
+}
+
+func TestTwinsAnswerTogether(t *testing.T) {
+	// Two meters of one title take the same address; what they say alike is heard once, what
+	// they say differently not at all.
+	r := newRig(t, 2, allHear, func(c *Config) {
+		unregistered(c)
+		c.Servers[1].Title = title(1)
+	})
+	r.wake()
+	r.register(1, 0, title(1))
+	if !r.ping(1, title(1), 0) {
+		t.Error("no answer to the Ping that both answer alike")
+	}
+	r.apps[0].answer, r.apps[1].answer = []byte{1}, []byte{2}
+	r.send(1, 0, 1, []byte{0xC0})
+	if got := r.run(20); len(got) != 0 || r.apps[0].handled+r.apps[1].handled != 2 {
+		t.Errorf("%d indications, %d and %d requests served", len(got), r.apps[0].handled, r.apps[1].handled)
 	}
 }
 

@@ -45,15 +45,21 @@ type Standing struct {
 	Addressed int64   // slot of the last frame for it
 }
 
-// Survey looks at every server, in the order of Config.Servers.
+// Survey looks at every server, in the order of Config.Servers, and changes nothing.
 func (m *Mains) Survey() []Standing {
 	out := make([]Standing, len(m.all))
 	for i, s := range m.all {
-		m.expire(s)
 		level := m.links.at(0, s.index)
 		out[i] = Standing{
 			Title: s.title, Address: s.address, Place: s.place, Synced: s.synced, Powered: s.off == 0,
 			Repeater: s.repeats(), Level: level, Distance: level - m.noise(m.stations[0]), Addressed: s.addressed,
+		}
+		notAddressed, frameNotOK := m.overdue(s)
+		if notAddressed {
+			out[i].Address = plc.New
+		}
+		if notAddressed || frameNotOK {
+			out[i].Synced, out[i].Repeater = false, false
 		}
 	}
 	return out

@@ -133,21 +133,25 @@ func (m *Mains) powerDown(s *station) {
 	s.app.Reset()
 }
 
-// expire catches up on time-outs, which nobody could see before somebody looks. A server
-// counts as hearing every frame on the mains, so that frame not OK, the time without
-// any, runs only while the whole street is silent: whoever listened in on
-// frames for others is not simulated.
-func (m *Mains) expire(s *station) {
+// overdue tells which time-outs of a server have run out. A server counts as hearing
+// every frame on the mains, so that frame not OK, the time without any, runs only
+// while the whole street is silent: whoever listened in on frames for others is not
+// simulated.
+func (m *Mains) overdue(s *station) (notAddressed, frameNotOK bool) {
 	if s.off > 0 || !s.synced {
-		return
+		return false, false
 	}
-	t := m.cfg.Timeouts
-	if t.NotAddressed > 0 && !s.new() && m.now-s.addressed >= m.grid.Slots(t.NotAddressed) {
+	limit := m.cfg.Timeouts.NotAddressed
+	return limit > 0 && !s.new() && m.now-s.addressed >= m.grid.Slots(limit), s.since < m.broken
+}
+
+// expire catches up on time-outs, which nobody could see before somebody looks.
+func (m *Mains) expire(s *station) {
+	switch notAddressed, frameNotOK := m.overdue(s); {
+	case notAddressed:
 		s.lost[1]++
 		m.forget(s)
-		return
-	}
-	if s.since < m.broken {
+	case frameNotOK:
 		s.lost[2]++
 		m.search(s)
 	}

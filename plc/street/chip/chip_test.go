@@ -214,6 +214,57 @@ func TestQueueToTheHostIsBounded(t *testing.T) {
 	}
 }
 
+// TestPollThatWasNotSeenToEnd is a host that releases T_REQ and asserts it again before
+// we look: a new poll, but only when the last status has served its end.
+func TestPollThatWasNotSeenToEnd(t *testing.T) {
+	c, now := newChip(t, Config{}), start
+	polls := func(want uint64) {
+		t.Helper()
+		now = now.Add(time.Second)
+		c.repoll(now)
+		if got := c.Counters().Polls; got != want {
+			t.Errorf("%d polls, want %d", got, want)
+		}
+	}
+	polls(1)
+	polls(1)
+	c.Receive(now, octets(t, "02 03 21 24 00"))
+	polls(2)
+	polls(2)
+}
+
+// keeper keeps the last request.
+type keeper struct{ apdu []byte }
+
+func (k *keeper) Handle(_ time.Time, _, _ byte, apdu []byte) []byte {
+	k.apdu = bytes.Clone(apdu)
+	return nil
+}
+func (*keeper) Reset() {}
+
+func TestPadOctetOfARequestMeansNothing(t *testing.T) {
+	cfg, k := config(start), &keeper{}
+	cfg.Loss = func(int, int) float64 { return 40 }
+	cfg.Servers[0].App = k
+	m, err := street.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(Config{}, m)
+	configure(t, c, start)
+	// 26 octets fill a subframe: that is where padding would be looked for in an indication.
+	msdu := append(octets(t, "90 01 10 C0"), bytes.Repeat([]byte{7}, 22)...)
+	d := modem.Data{Source: 0xC00, Destination: 1, Pad: 5, MSDU: msdu}
+	for i := range 2 {
+		now := start.Add(time.Duration(i+1) * time.Second)
+		c.Receive(now, modem.Frame{Command: modem.DataRequest, Data: d.Append(nil, plc.BigEndian)}.Append(nil))
+		c.Advance(now.Add(900 * time.Millisecond))
+	}
+	if !bytes.Equal(k.apdu, msdu[3:]) {
+		t.Errorf("the server got % X, want % X", k.apdu, msdu[3:])
+	}
+}
+
 func TestLateWakingShiftsNothing(t *testing.T) {
 	// One chip is advanced at every event, the other one once, long after: the street does the same.
 	digests := map[uint64]bool{}

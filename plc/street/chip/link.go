@@ -15,6 +15,7 @@ type link struct {
 	treq      bool
 	statusDue bool      // T_REQ was asserted and not yet answered
 	polled    time.Time // a status was sent and the host's frame may come until then
+	used      bool      // that status served its end: a frame came, or it said busy
 	holdUntil time.Time // our own frames wait for that one so long
 
 	queue   []wire // frames to the host, at most queueSize; the newest are dropped
@@ -131,7 +132,7 @@ func (c *Chip) sendStatus(now time.Time) {
 		return
 	}
 	c.emit(now, b)
-	l.polled = now.Add(c.cfg.Timers.Answer)
+	l.polled, l.used = now.Add(c.cfg.Timers.Answer), s.Busy()
 	if !s.Busy() { // else the host has to let go
 		l.holdUntil = l.polled
 	}
@@ -165,6 +166,15 @@ func (c *Chip) SetTREQ(now time.Time, asserted bool) {
 		}
 	}
 	c.pump(now)
+}
+
+// repoll tells that T_REQ is asserted and may have been released since we last looked:
+// so it was when the last status has served its end.
+func (c *Chip) repoll(now time.Time) {
+	if c.link.used {
+		c.SetTREQ(now, false)
+	}
+	c.SetTREQ(now, true)
 }
 
 // Receive takes octets from the host. Now must not go back.
@@ -239,6 +249,7 @@ func (c *Chip) answer(now time.Time, octet byte) {
 
 // hostFrame acknowledges a good frame and obeys it.
 func (c *Chip) hostFrame(now time.Time, f modem.Frame) {
+	c.link.used = true
 	if now.After(c.link.polled) {
 		if c.cfg.StrictPoll {
 			c.counters.Ignored++

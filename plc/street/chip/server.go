@@ -21,6 +21,7 @@ type input struct {
 	octets []byte
 	edge   bool // T_REQ changed
 	treq   bool
+	again  bool // it is asserted as before, and may have been released meanwhile
 	do     func()
 }
 
@@ -99,6 +100,8 @@ func (s *Server) take(in input) {
 	switch {
 	case in.do != nil:
 		in.do()
+	case in.again:
+		s.chip.repoll(now)
 	case in.edge:
 		s.chip.SetTREQ(now, in.treq)
 	default:

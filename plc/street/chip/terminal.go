@@ -139,12 +139,13 @@ func (s *Server) read(t *Terminal) error {
 		if err != nil {
 			return fmt.Errorf("settings of %s: %w", t.path, err)
 		}
-		if now != asserted {
-			asserted = now
-			if !s.offer(input{edge: true, treq: now}) {
-				return os.ErrClosed
-			}
+		// Of two changes we may see the second alone: T_REQ that still is asserted may have been
+		// released in between.
+		again := now && asserted
+		if (now || asserted) && !s.offer(input{edge: true, treq: now, again: again}) {
+			return os.ErrClosed
 		}
+		asserted = now
 	}
 }
 

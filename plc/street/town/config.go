@@ -116,6 +116,9 @@ func (c Config) complete() Config {
 	if c.Profile.TitleSize == 0 {
 		c.Profile.TitleSize = titleSize
 	}
+	if c.Timeouts == (street.Timeouts{}) {
+		c.Timeouts = street.Timeouts{SearchInitiator: 10 * time.Minute, SynchroConfirm: time.Minute}
+	}
 	c.Chip.AddressOrder = c.Profile.AddressOrder
 	if c.Chip.Timers == (chip.Timers{}) {
 		c.Chip.Timers = chip.FastTimers(c.Profile.Speed)
