@@ -30,7 +30,7 @@ func defaults() *options {
 	return &options{
 		meters: 50, seed: 1, speed: 1, bitRate: 2400, titleSize: 8,
 		profiles: os.Getenv("BUSBAR_PROFILES"), security: string(town.Ciphered), noise: "standard",
-		back: 24 * time.Hour, grace: 20 * time.Minute,
+		back: 23 * time.Hour, grace: 20 * time.Minute,
 	}
 }
 
