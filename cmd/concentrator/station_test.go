@@ -44,6 +44,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// environment is added to that of the stations that a test starts.
+var environment []string
+
 // daemon is a running station in a directory of its own.
 type daemon struct {
 	t   *testing.T
@@ -72,7 +75,7 @@ func runDaemon(t *testing.T, dir string, args ...string) *daemon {
 	defer log.Close()
 	args = append([]string{"run", "--station", "TS-1", "--data", dir, "--listen", "127.0.0.1:0", "--modem", "/dev/ttyNone"}, args...)
 	d.cmd = exec.Command(binary, args...)
-	d.cmd.Stderr = log
+	d.cmd.Stderr, d.cmd.Env = log, append(os.Environ(), environment...)
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -312,11 +315,7 @@ func TestKeysOfARunningAndOfAStoppedStation(t *testing.T) {
 func TestPageKnowsNoKeys(t *testing.T) {
 	d := runDaemon(t, t.TempDir())
 	d.ready()
-	_, url, found := strings.Cut(d.log(), "url=")
-	if !found {
-		t.Fatalf("no address in the log\n%s", d.log())
-	}
-	url, _, _ = strings.Cut(url, "\n")
+	url := d.url()
 	for path, want := range map[string]int{"/": 200, "/api/v1/status": 200, "/healthz": 200, "/api/v1/keys": 404} {
 		res, err := http.Get(url + path)
 		if err != nil {
@@ -358,6 +357,41 @@ func TestExitCodesOfWrongUse(t *testing.T) {
 			t.Errorf("%v: exit code %d, want %d, %q", tt.args, code, tt.code, complaint)
 		}
 	}
+}
+
+func TestSystemdIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	environment = []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=150000"}
+	defer func() { environment = nil }()
+	d := runDaemon(t, t.TempDir())
+	hear := func(want string) {
+		t.Helper()
+		b := make([]byte, 64)
+		for {
+			if err := l.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			n, err := l.Read(b)
+			if err != nil {
+				t.Fatalf("waiting for %s: %v", want, err)
+			}
+			if got := string(b[:n]); got == want {
+				return
+			}
+		}
+	}
+	hear("READY=1")
+	hear("WATCHDOG=1")
+	hear("WATCHDOG=1")
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	hear("STOPPING=1")
 }
 
 func TestSupervise(t *testing.T) {

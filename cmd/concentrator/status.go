@@ -72,8 +72,8 @@ func printStatus(out io.Writer, s web.Status) {
 
 func roundText(s web.Status) string {
 	r := s.Round
-	if r.Number == 0 {
-		return "none yet, " + r.Phase
+	if r.Started == nil {
+		return "none yet since the start, " + r.Phase
 	}
 	text := fmt.Sprintf("%d, %s, %d of %d read, %d given up", r.Number, r.Phase, r.Done, r.Total, r.Failed)
 	if r.EndsAt != nil && r.Finished == nil {
@@ -169,7 +169,7 @@ func withState(meters []web.Meter, state string) []web.Meter {
 
 func printMeters(out io.Writer, meters []web.Meter) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "METER\tNAME\tSTATE\tADDR\tPHASE\tCREDIT\tUP/DOWN\tSNR\tLAST READING\tWHY NOT")
+	fmt.Fprintln(w, "METER\tNAME\tSTATE\tADDR\tCREDIT\tUP/DOWN\tSNR\tLAST READING\tWHY NOT")
 	for _, m := range meters {
 		snr, reading := "", "never"
 		if m.SNR != nil {
@@ -178,7 +178,7 @@ func printMeters(out io.Writer, meters []web.Meter) {
 		if m.LastReading != nil {
 			reading = m.LastReading.Format("2006-01-02 15:04")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d/%d\t%s\t%s\t%s\n", m.Title, m.Name, m.State, m.Address, m.Phase, m.Credit, m.Up, m.Down, snr, reading, m.Detail)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d/%d\t%s\t%s\t%s\n", m.Title, m.Name, m.State, m.Address, m.Credit, m.Up, m.Down, snr, reading, m.Detail)
 	}
 	_ = w.Flush() // standard output that fails is its reader's trouble
 	fmt.Fprintf(out, "%d meters\n", len(meters))

@@ -3,15 +3,18 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"busbar/concentrator"
+	"busbar/concentrator/web"
 	"busbar/plc"
 	"busbar/plc/dlms"
 	"busbar/plc/street"
@@ -126,7 +129,7 @@ func TestStationReadsAStreet(t *testing.T) {
 	l := newLane(t, 9)
 	dir := t.TempDir()
 	from := time.Now().Add(-6*time.Hour + 20*time.Minute)
-	args := []string{"--modem", l.path, "--speed", fmt.Sprint(speed), "--keys", l.keys, "--config", quick(t)}
+	args := []string{"--modem", l.path, "--speed", fmt.Sprint(speed), "--keys", l.keys, "--config", quick(t, "round:\n  period: 5s\n  backfill: 6h\nmeters:\n  allow_unprotected: true\n  expected: 9\n")}
 	d := runDaemon(t, dir, args...)
 	d.read(1, 9)
 	if err := d.cmd.Process.Kill(); err != nil {
@@ -146,27 +149,69 @@ func TestStationReadsAStreet(t *testing.T) {
 	compare(t, dir, l.held(t, from, time.Now().Add(-20*time.Minute)), l.served(t))
 }
 
-func quick(t *testing.T) string {
+func quick(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "concentrator.yaml")
-	text := "round:\n  period: 5s\n  backfill: 6h\nmeters:\n  allow_unprotected: true\n  expected: 9\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
+// A database that is full stops nothing: the station says so, keeps its meters, and goes
+// on where it was when there is room again.
+func TestFullDatabase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes its time")
+	}
+	l := newLane(t, 4)
+	dir := t.TempDir()
+	fill(t, dir, 1, 13000, concentrator.StateLost) // of an old meter: nearly all there is room for
+	from := time.Now().Add(-9 * 24 * time.Hour)
+	file := quick(t, "round:\n  period: 1s\n  backfill: 216h\n  max_entries: 1500\nmeters:\n  allow_unprotected: true\n")
+	args := []string{"--modem", l.path, "--speed", fmt.Sprint(speed), "--keys", l.keys, "--config", file}
+	environment = []string{"CONCENTRATOR_STORAGE_MAX_MEGABYTES=1"}
+	d := runDaemon(t, dir, args...)
+	environment = nil
+	d.until("storage is full", func(s web.Status) bool {
+		return strings.Contains(s.Verdict, "cannot be stored") && strings.Contains(s.Storage.Error, "disk full") && !s.Healthy
+	})
+	if s := d.ready(); s.Meters.Registered != 4 {
+		t.Errorf("meters %+v", s.Meters)
+	}
+	if code := d.stop(); code != exitOK {
+		t.Errorf("exit code %d\n%s", code, d.log())
+	}
+	d = runDaemon(t, dir, args...)
+	d.until("most read", func(s web.Status) bool { return s.Storage.Error == "" && s.Storage.Readings > 13000+4*2*800 })
+	d.read(d.ready().Round.Number+3, 4) // and what was still on its way
+	d.stop()
+	compare(t, dir, l.held(t, from, time.Now().Add(-20*time.Minute)), l.served(t))
+}
+
 // read waits until a round of at least the number read every meter.
 func (d *daemon) read(number uint64, meters int) {
 	d.t.Helper()
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	d.until(fmt.Sprintf("round %d or later with %d meters", number, meters), func(web.Status) bool {
+		out, complaint, code := d.ask("rounds", "--json")
+		var rounds []web.Round
+		if err := json.Unmarshal([]byte(out), &rounds); code != exitOK || err != nil {
+			d.t.Fatalf("exit code %d, %s, %v", code, complaint, err)
+		}
+		return slices.ContainsFunc(rounds, func(r web.Round) bool { return r.Number >= number && r.Done == meters })
+	})
+}
+
+func (d *daemon) until(what string, is func(web.Status) bool) {
+	d.t.Helper()
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		s := d.ready()
-		if s.Round.Number >= number && s.Round.Finished != nil && s.Round.Done == meters {
+		if is(s) {
 			return
 		}
 		if time.Now().After(deadline) {
 			out, _, _ := d.ask("meters")
-			d.t.Fatalf("round %+v\n%s\n%s\n%s", s.Round, s.Verdict, out, d.log())
+			d.t.Fatalf("still not: %s\nround %+v\n%s\n%s\n%s", what, s.Round, s.Verdict, out, d.log())
 		}
 	}
 }
@@ -192,7 +237,7 @@ func compare(t *testing.T, dir string, held, served map[string]int64) {
 				unknown++
 			}
 		}
-		if r.Quality&^(concentrator.StatusRaised) != 0 {
+		if r.Quality&^concentrator.StatusRaised != 0 {
 			t.Errorf("reading %+v", r)
 		}
 	}

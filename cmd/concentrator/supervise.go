@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -73,18 +71,4 @@ func within(limit time.Duration, fn func() error) error {
 	case <-time.After(limit):
 		return fmt.Errorf("it took longer than %v", limit)
 	}
-}
-
-// notify tells systemd about us (sd_notify(3)), when it wants to know.
-func notify(state string) {
-	socket := os.Getenv("NOTIFY_SOCKET")
-	if socket == "" {
-		return
-	}
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
-	if err != nil {
-		return // nobody listens: systemd has its own time-out for that
-	}
-	defer func() { _ = conn.Close() }()
-	_, _ = conn.Write([]byte(state))
 }

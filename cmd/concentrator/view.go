@@ -32,6 +32,7 @@ type view struct {
 		sync.Mutex
 		of     *engine.Snapshot
 		meters []web.Meter
+		reason string // why most of the unread ones are unread
 	}
 }
 
@@ -68,18 +69,32 @@ func (v *view) Changed() <-chan struct{} {
 	return v.changed
 }
 
-// Meters implements web.Source. The rows of one snapshot are made once.
+// Meters implements web.Source.
 func (v *view) Meters(context.Context) ([]web.Meter, error) {
-	snap := v.s.engine.Snapshot()
+	meters, _ := v.table(v.s.engine.Snapshot())
+	return meters, nil
+}
+
+// table makes the rows of one snapshot once, and finds the commonest reason of failure.
+func (v *view) table(snap *engine.Snapshot) (meters []web.Meter, reason string) {
 	v.rows.Lock()
 	defer v.rows.Unlock()
-	if v.rows.of != snap {
-		v.rows.of, v.rows.meters = snap, make([]web.Meter, 0, len(snap.Meters))
-		for _, m := range snap.Meters {
-			v.rows.meters = append(v.rows.meters, web.MeterOf(m))
+	if v.rows.of == snap {
+		return v.rows.meters, v.rows.reason
+	}
+	v.rows.of, v.rows.meters, v.rows.reason = snap, make([]web.Meter, 0, len(snap.Meters)), ""
+	reasons := map[string]int{}
+	for _, m := range snap.Meters {
+		v.rows.meters = append(v.rows.meters, web.MeterOf(m))
+		if m.Failures == 0 || m.LastDetail == "" {
+			continue
+		}
+		reasons[m.LastDetail]++
+		if reasons[m.LastDetail] > reasons[v.rows.reason] {
+			v.rows.reason = m.LastDetail
 		}
 	}
-	return v.rows.meters, nil
+	return v.rows.meters, v.rows.reason
 }
 
 // Rounds implements web.Source.
@@ -108,11 +123,12 @@ func (v *view) Events(ctx context.Context, since time.Time, limit int) ([]web.Ev
 // Status implements web.Source.
 func (v *view) Status(ctx context.Context) (web.Status, error) {
 	snap, cfg := v.s.engine.Snapshot(), v.s.cfg
+	_, reason := v.table(snap)
 	s := web.Status{
 		Station: cfg.Station, Version: version, Now: time.Now().UTC(), Started: snap.Started.UTC(),
 		Meters: web.Counts{
 			Known: snap.Known, Registered: snap.State[concentrator.StateRegistered], New: snap.State[concentrator.StateNew],
-			Lost: snap.State[concentrator.StateLost], Unread: snap.Unread, Expected: cfg.Meters.Expected, Searching: !snap.Settled,
+			Lost: snap.State[concentrator.StateLost], Unread: snap.Unread, Expected: cfg.Meters.Expected, Searching: !snap.Settled, Reason: reason,
 		},
 		Round: web.RoundOf(snap.Round, snap.Ends), Line: v.line(snap), Uplink: v.uplink(),
 	}

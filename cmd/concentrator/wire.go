@@ -51,6 +51,7 @@ func (s *station) run(ctx context.Context) error {
 		{"orders", s.engine.RunOrders},
 		{"maintenance", s.maintain},
 		{"view", s.view.Run},
+		{"watchdog feeder", s.feed},
 		{"local socket", func(ctx context.Context) error { return web.Serve(ctx, s.socket, s.local()) }},
 	}
 	if s.http != nil {

@@ -26,6 +26,7 @@ type call struct {
 	has      bool
 	past     uint32 // profile entries looked at in vain
 	clock    capture.Clock
+	read     time.Time // when the registers were read; zero: not in this visit
 	progress progress
 
 	undecoded bool // a profile came whole and could not be understood
@@ -240,7 +241,7 @@ func (c *call) readRegisters(ctx context.Context) (bool, error) {
 		if !ok {
 			return false, err
 		}
-		c.clock = c.source.ReadClock(results[0])
+		c.clock, c.read = c.source.ReadClock(results[0]), c.source.Received
 		res, gone := c.source.Registers(c.clock, rest[:n], results[1:])
 		c.readings, c.events = append(c.readings, res.Readings...), append(c.events, res.Events...)
 		missing = append(missing, gone...)

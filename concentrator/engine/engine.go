@@ -25,7 +25,8 @@ type Engine struct {
 	// Owned by Run.
 	cursors map[plc.SystemTitle]time.Time // profile read up to here, in meter time
 	past    map[plc.SystemTitle]uint32    // profile entries looked at in vain
-	stepped bool                          // the last piece of work was a discovery step
+	read    map[plc.SystemTitle]time.Time // when its registers were read last
+	lead    time.Duration                 // line time that discovery had more than the visits
 	failing int                           // errors of our side in a row
 	holdOff time.Time                     // no first round before, unless the roster settles
 
@@ -64,7 +65,7 @@ func New(cfg Config, link Link, journal Journal) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, link: link, journal: journal,
 		loaded: make(chan struct{}), wake: make(chan struct{}, 1),
-		cursors: map[plc.SystemTitle]time.Time{}, past: map[plc.SystemTitle]uint32{},
+		cursors: map[plc.SystemTitle]time.Time{}, past: map[plc.SystemTitle]uint32{}, read: map[plc.SystemTitle]time.Time{},
 		shared: shared{
 			planner: round.New(round.Config{Period: cfg.Period, Passes: cfg.Passes, Slot: cfg.Line.Slot()}, cfg.LastRound),
 			roster:  newRoster(now, cfg, nil),
@@ -142,24 +143,38 @@ func (e *Engine) turn(ctx context.Context) {
 		pause(ctx, diskRest)
 	case visit != nil && !saved:
 		// Values that cannot be stored are not fetched. Meters are still kept alive.
-		e.stepped = false
 		e.interrupted()
 		pause(ctx, diskRest)
 	case step.Kind != roster.Idle:
-		e.stepped = true
 		e.step(ctx, step)
 	case visit != nil:
-		e.stepped = false
 		e.visit(ctx, *visit)
 	default:
 		e.setPhase(PhaseWaiting)
 		pause(ctx, wait)
 	}
+	e.account(step, visit, time.Since(now))
+}
+
+// leadSlots bounds the line time that is owed to discovery or to the visits: as long as
+// one visit or one Discover takes at most, more or less.
+const leadSlots = 512
+
+// account notes who had the line.
+func (e *Engine) account(step roster.Step, visit *round.Visit, spent time.Duration) {
+	bound := e.cfg.Line.Slots(leadSlots)
+	switch {
+	case visit != nil:
+		e.lead = max(e.lead-spent, -bound)
+	case step.Kind != roster.Idle:
+		e.lead = min(e.lead+spent, bound)
+	}
 }
 
 // decide picks what comes next. Discovery has the line alone until it settles for the
-// first time; later its steps and the visits of a round take turns, so that neither
-// starves.
+// first time; later its steps and the visits of a round share the line by time, so that
+// neither starves: a Ping is a fiftieth of a long visit, and if they took turns one by one
+// a large segment would lose meters that nobody came to ask.
 func (e *Engine) decide(now time.Time) (step roster.Step, visit *round.Visit, wait time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -172,7 +187,7 @@ func (e *Engine) decide(now time.Time) (step roster.Step, visit *round.Visit, wa
 		e.beginRound(now)
 	}
 	v, wait, ok := e.planner.Next(now)
-	if ok && (step.Kind == roster.Idle || e.stepped) {
+	if ok && (step.Kind == roster.Idle || e.lead >= 0) {
 		return roster.Step{}, &v, 0
 	}
 	if step.Kind == roster.Idle {

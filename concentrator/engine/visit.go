@@ -16,6 +16,11 @@ import (
 // the round goes on with the next meter: what fails may have to do with this one.
 const maxRepeats = 3
 
+// registerRest keeps two readings of a meter's registers apart: meter time is kept in
+// seconds, and two values of one second would contradict each other. On a real line a
+// visit takes longer than this.
+const registerRest = 1100 * time.Millisecond
+
 // visit calls one meter, stores what came of it in one transaction and only then
 // tells planner and roster.
 func (e *Engine) visit(ctx context.Context, v round.Visit) {
@@ -24,7 +29,11 @@ func (e *Engine) visit(ctx context.Context, v round.Visit) {
 		return
 	}
 	e.setPhase(PhaseReading)
+	pause(ctx, time.Until(e.read[v.Meter].Add(registerRest)))
 	err := c.run(ctx)
+	if !c.read.IsZero() {
+		e.read[v.Meter] = c.read
+	}
 	if err != nil {
 		e.broken(ctx, v, c, err)
 		return
@@ -134,11 +143,8 @@ func (e *Engine) visitRecord(v round.Visit, c *call) VisitRecord {
 			Time: time.Now(), Meter: v.Meter, Code: concentrator.EventMeterRefused, Text: c.x.Detail,
 		}}, true)...)
 	}
-	e.mu.Lock()
-	number := e.planner.Round().Number
-	e.mu.Unlock()
 	return VisitRecord{
-		Visit: concentrator.Visit{Round: number, Meter: v.Meter, Exchange: c.x, Readings: len(c.readings)},
+		Visit: concentrator.Visit{Round: e.roundNumber(), Meter: v.Meter, Exchange: c.x, Readings: len(c.readings)},
 		Meter: c.m, Readings: c.readings, Events: events,
 	}
 }
@@ -174,24 +180,29 @@ func (e *Engine) advance(v round.Visit, c *call, stored int) {
 	} else {
 		delete(e.past, v.Meter)
 	}
+	e.logVisit(v, c, stored)
 	now := time.Now()
 	e.mu.Lock()
-	number := e.planner.Round().Number
 	e.roster.Visited(now, c.m)
 	e.planner.Report(now, v, c.x, c.m.Credit)
 	e.closeRound(now)
 	e.mu.Unlock()
-	e.logVisit(number, v, c, stored)
 	e.contact(Contact{Meter: v.Meter, Address: c.m.Address, What: "visit", Exchange: c.x})
 }
 
-func (e *Engine) logVisit(number uint64, v round.Visit, c *call, stored int) {
+func (e *Engine) roundNumber() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.planner.Round().Number
+}
+
+func (e *Engine) logVisit(v round.Visit, c *call, stored int) {
 	level := slog.LevelInfo
 	if c.x.Outcome != plc.Answered {
 		level = slog.LevelWarn
 	}
 	attrs := []any{
-		"meter", v.Meter, "addr", c.m.Address, "round", number, "visit", v.Pass, "credit", c.x.Credit,
+		"meter", v.Meter, "addr", c.m.Address, "round", e.roundNumber(), "visit", v.Pass, "credit", c.x.Credit,
 		"outcome", c.x.Outcome, "readings", len(c.readings), "stored", stored, "slots", c.x.Slots,
 	}
 	if c.x.Detail != "" {

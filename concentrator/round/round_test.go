@@ -234,7 +234,7 @@ func TestForecast(t *testing.T) {
 	if b := p.Budget(); b.Expected != 80 {
 		t.Errorf("expected %d slots, want 80", b.Expected)
 	}
-	v, _, _ = p.Next(now)
+	p.Next(now)
 	p.Interrupted()
 	now = now.Add(time.Hour) // the modem was unplugged
 	v, _, _ = p.Next(now)
