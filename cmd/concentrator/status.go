@@ -59,7 +59,7 @@ func printStatus(out io.Writer, s web.Status) {
 	row("meters", "%d registered, %d new, %d lost, %d known", s.Meters.Registered, s.Meters.New, s.Meters.Lost, s.Meters.Known)
 	row("round", "%s", roundText(s))
 	row("center", "%s", centerText(s))
-	row("outbox", "%d readings in %d batches, %d bytes, oldest %s", s.Outbox.Readings, s.Outbox.Batches, s.Outbox.Bytes, web.Age(s.Now, s.Outbox.Oldest))
+	row("outbox", "%d readings, %d batches of %d bytes sealed; %s", s.Outbox.Readings, s.Outbox.Batches, s.Outbox.Bytes, web.Waiting(s))
 	row("storage", "%d readings, %d bytes in %s %s", s.Storage.Readings, s.Storage.Bytes, s.Storage.Path, s.Storage.Error)
 	if c := s.Cellular; c != nil {
 		row("cellular", "%s", cellularText(c))

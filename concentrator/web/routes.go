@@ -16,7 +16,7 @@ import (
 //go:embed assets
 var assets embed.FS
 
-var page = template.Must(template.New("page.html").Funcs(template.FuncMap{"age": Age}).ParseFS(assets, "assets/page.html"))
+var page = template.Must(template.New("page.html").Funcs(template.FuncMap{"age": Age, "decibels": decibels, "waiting": Waiting}).ParseFS(assets, "assets/page.html"))
 
 // Server serves the page, the API and the live connection of one Source.
 type Server struct {

@@ -97,3 +97,19 @@ func Age(now time.Time, t *time.Time) string {
 	}
 	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 }
+
+// Waiting says how much waits for the center, and since when.
+func Waiting(s Status) string {
+	if s.Outbox.Readings == 0 {
+		return "nothing waits"
+	}
+	return "readings wait, oldest " + Age(s.Now, s.Outbox.Oldest)
+}
+
+// decibels writes a measurement, nothing when there is none.
+func decibels(v *float64) string {
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", *v)
+}

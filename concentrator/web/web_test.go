@@ -35,6 +35,7 @@ func newFake() *fake {
 	f.meters = []Meter{MeterOf(concentrator.Meter{
 		Title: plc.MustSystemTitle([]byte("BSB\x00\x00\x00\x00\x01")), State: concentrator.StateRegistered,
 		Address: 0x2A, Name: `<script>alert(1)</script>`, Credit: 3,
+		Signal: plc.Signal{S0: 1000, N0: 10, S1: 1000, N1: 10},
 	})}
 	return f
 }
@@ -123,6 +124,12 @@ func TestPageShowsVerdictAndEscapesMeterText(t *testing.T) {
 	}
 	if strings.Contains(body, "<script>alert") || !strings.Contains(body, "&lt;script&gt;alert") {
 		t.Error("text of a meter reached the page as markup")
+	}
+	if !strings.Contains(body, `<td class="n">40</td>`) || strings.Contains(body, "%!") {
+		t.Error("the signal of 40 dB is not on the page as a number")
+	}
+	if !strings.Contains(body, "nothing waits") {
+		t.Error("an empty outbox is not told in words")
 	}
 	for _, foreign := range []string{"http://", "https://", "//cdn"} {
 		if strings.Contains(body, foreign) {

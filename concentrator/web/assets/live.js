@@ -30,7 +30,7 @@
     const u = s.uplink;
     text("t-center", !u.enabled ? "off" : u.connected ? "connected" : "no link");
     text("t-center-sub", !u.enabled ? "none is configured" : u.error || "receipt " + age(s.now, u.last_receipt)); bad("t-center", u.enabled && !u.connected);
-    text("t-outbox", s.outbox.readings); text("t-outbox-sub", "readings wait, oldest " + age(s.now, s.outbox.oldest));
+    text("t-outbox", s.outbox.readings); text("t-outbox-sub", s.outbox.readings ? "readings wait, oldest " + age(s.now, s.outbox.oldest) : "nothing waits");
     text("t-stored", s.storage.readings); bad("t-stored", Boolean(s.storage.error));
     const c = s.cellular;
     $("cell").hidden = !c;
