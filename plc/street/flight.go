@@ -97,7 +97,7 @@ func (m *Mains) land(f *flight) {
 }
 
 // receive draws for everybody whom the frame concerns and who does not have it yet.
-func (m *Mains) receive(f *flight, rivals []span) []*station {
+func (m *Mains) receive(f *flight, rivals rivals) []*station {
 	var got []*station
 	try := func(s *station) {
 		if s.off > 0 || f.has(s.index) || !m.hears(f, rivals, s) {
@@ -152,14 +152,21 @@ func (m *Mains) allHave(f *flight, who []*station) bool {
 const inaudible = 1e-3
 
 // hears draws whether s receives all subframes of the present transmission of f.
-func (m *Mains) hears(f *flight, rivals []span, s *station) bool {
-	quiet := m.noise(s)
+func (m *Mains) hears(f *flight, rivals rivals, s *station) bool {
+	if rivals.has(s.index) {
+		return false // it was sending itself
+	}
+	quiet, level := m.noise(s), m.links.loudest(s.index, f.senders)
+	if level < quiet {
+		return false // not noticed at all
+	}
 	noise := quiet
-	for _, r := range rivals {
-		if r.has(s.index) {
-			return false // it was sending itself
+	for _, r := range rivals.spans {
+		// When a whole street answers at once nearly every frame meets a louder one
+		// soon: there is no need to look at the others.
+		if noise = max(noise, m.links.loudest(s.index, r.senders)); noise > level {
+			break
 		}
-		noise = max(noise, m.links.loudest(s.index, r.senders))
 	}
 	p := m.links.arrives(s.index, f.senders, noise)
 	if p < inaudible && noise == quiet {
@@ -177,35 +184,41 @@ func (m *Mains) hears(f *flight, rivals []span, s *station) bool {
 	return false
 }
 
-// rivals are the transmissions of other frames that overlap the present one of f.
-func (m *Mains) rivals(f *flight) []span {
-	if len(m.air) == 1 {
-		return nil
+// rivals are the transmissions of other frames that overlap the present one of a frame.
+type rivals struct {
+	spans []span
+	busy  []uint64 // bits of the stations that sent them
+}
+
+func (r *rivals) add(p span) {
+	r.spans = append(r.spans, p)
+	for _, t := range p.senders {
+		r.busy[t/64] |= 1 << (t % 64)
 	}
-	var out []span
+}
+
+func (r *rivals) has(s int) bool { return len(r.spans) > 0 && r.busy[s/64]&(1<<(s%64)) != 0 }
+
+// rivals finds those of f.
+func (m *Mains) rivals(f *flight) rivals {
+	if len(m.air) == 1 {
+		return rivals{}
+	}
+	out := rivals{busy: make([]uint64, len(f.heard))}
 	for _, g := range m.air {
 		if g == f {
 			continue
 		}
 		if g.from < f.to && f.from < g.to {
-			out = append(out, span{g.from, g.to, g.senders})
+			out.add(span{g.from, g.to, g.senders})
 		}
 		for _, p := range g.past {
 			if p.from < f.to && f.from < p.to {
-				out = append(out, p)
+				out.add(p)
 			}
 		}
 	}
 	return out
-}
-
-func (p span) has(s int) bool {
-	for _, t := range p.senders {
-		if int(t) == s {
-			return true
-		}
-	}
-	return false
 }
 
 // repeat begins the next transmission of f, by its origin and every repeater that

@@ -170,13 +170,18 @@ func (l *life) sendData(ctx context.Context, f modem.Frame, slots, repeats int) 
 	})
 }
 
-// notAuthorized looks at the status after LM_TU2.
+// notAuthorized looks at the status after LM_TU2, by a poll even if none was answered
+// lately. A modem that tells no status may have lost its configuration: it gets it again.
 func (l *life) notAuthorized() error {
+	l.dialog.unpolled = false
 	_, err := l.access(modem.Access{Ident: modem.IdentVersion}, needsMains)
-	if isRefused(err) {
-		return nil
+	if err != nil && !isRefused(err) {
+		return err
 	}
-	return err
+	if !l.dialog.hasStatus {
+		return errNotSet
+	}
+	return nil
 }
 
 // repeaterCall waits for the repetitions of the frame sent last, has the modem send in

@@ -73,6 +73,7 @@ type Faults struct {
 	LateStatus  int // so many status messages come lateStatus after T_REQ
 	BadChecksum int // so many frames to the host have a wrong checksum, their repetitions not
 	ShortLength int // so many frames to the host have a length octet one too small
+	Junk        []byte // sent once, right before the next frame to the host
 	NotSync     bool
 	Silent      bool // dead: nothing in, nothing out
 }

@@ -105,6 +105,10 @@ func (c *Chip) transmit(now time.Time) {
 	w := l.queue[0]
 	b := modem.Frame{Command: w.command, Data: w.data}.Append(nil)
 	c.counters.Sent++
+	if junk := c.Faults.Junk; len(junk) > 0 {
+		c.Faults.Junk = nil
+		c.emit(now, junk)
+	}
 	switch {
 	case w.repeated:
 		c.counters.Repeated++

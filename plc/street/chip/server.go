@@ -35,6 +35,16 @@ func NewServer(c *Chip) *Server {
 	return &Server{chip: c, inputs: make(chan input, inputQueue), stopped: make(chan struct{})}
 }
 
+// Stopped reports whether its Serve has ended: nobody owns the chip any more.
+func (s *Server) Stopped() bool {
+	select {
+	case <-s.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
 // errStopped is what Do says of a server that no longer serves.
 var errStopped = errors.New("the emulated modem is not served any more")
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"busbar/plc/cosem"
+	"busbar/plc/dlms"
 )
 
 // Value is one thing a meter knows for certain: what a proof compares the readings of
@@ -73,6 +74,10 @@ func (m *Meter) Served() iter.Seq[Value] {
 // ServedTotal is how many values were told since the meter was made, forgotten ones
 // included.
 func (m *Meter) ServedTotal() uint64 { return m.served.total }
+
+// Counts are what its management client did to it: of a sound one, nothing was forged or
+// replayed.
+func (m *Meter) Counts() dlms.ServerCounts { return m.management.Counts() }
 
 // told remembers the value of a register in an answer given at a real time.
 func (m *Meter) told(real int64, register cosem.OBIS, value int64) {

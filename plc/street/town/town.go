@@ -114,10 +114,16 @@ func (t *Town) Port() (*chip.Port, error) {
 func (t *Town) ServePort(ctx context.Context, p *chip.Port) error { return t.server.ServePort(ctx, p) }
 
 // OpenTerminal attaches a chip behind a pseudo-terminal, for real time; Serve runs it.
+// After that Serve it may be called again: the same chip on the same mains goes on behind
+// another terminal, as when its adapter was unplugged and plugged in again.
 func (t *Town) OpenTerminal() (*chip.Terminal, error) {
 	terminal, err := chip.OpenTerminal()
 	if err != nil {
 		return nil, err
+	}
+	if t.server != nil && t.server.Stopped() {
+		t.server = chip.NewServer(t.chip)
+		return terminal, nil
 	}
 	if err := t.attachChip(); err != nil {
 		return nil, errors.Join(err, terminal.Close())
