@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+
+	"busbar/concentrator"
 	"busbar/concentrator/engine"
 	"busbar/plc"
 	"busbar/plc/dlms"
@@ -14,6 +17,22 @@ type link struct{ *initiator.Link }
 
 // Urgent implements engine.Link.
 func (l link) Urgent() engine.Link { return link{l.Link.Urgent()} }
+
+// journal is the store as the engine wants it. The end of an order wakes the courier, so
+// that its result does not wait for the next poll.
+type journal struct {
+	*storage.Store
+	wake func()
+}
+
+// SaveOrder implements engine.Journal.
+func (j journal) SaveOrder(ctx context.Context, o concentrator.Order) error {
+	err := j.Store.SaveOrder(ctx, o)
+	if err == nil && o.State.Final() {
+		j.wake()
+	}
+	return err
+}
 
 // keyRing gives the initiator the keys that the store holds.
 type keyRing struct{ store *storage.Store }

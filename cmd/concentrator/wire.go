@@ -152,7 +152,7 @@ func (s *station) makeEngine(ctx context.Context) error {
 		}
 		ec.Registers = append(ec.Registers, object)
 	}
-	s.engine, err = engine.New(ec, link{s.line.Link()}, s.store)
+	s.engine, err = engine.New(ec, link{s.line.Link()}, journal{s.store, s.wakeCourier})
 	return exit(exitUsage, err)
 }
 
@@ -160,6 +160,13 @@ func (s *station) makeEngine(ctx context.Context) error {
 var written = time.Date(2025, 11, 1, 0, 0, 0, 0, time.UTC)
 
 func clockTrusted() bool { return time.Now().After(written) }
+
+// wakeCourier tells the courier, when there is one, that something urgent waits.
+func (s *station) wakeCourier() {
+	if s.courier != nil {
+		s.courier.Wake()
+	}
+}
 
 func (s *station) makeUplink() error {
 	center, err := dialer(s.cfg, s.log)
