@@ -68,11 +68,11 @@ func resetConfiguration(short bool) modem.Configuration {
 
 // Faults are switched on from outside. Numbers count down with each use.
 type Faults struct {
-	NAK         int // so many good frames of the host are answered with NAK
-	LoseACK     int // so many good frames of the host are obeyed but not acknowledged
-	LateStatus  int // so many status messages come lateStatus after T_REQ
-	BadChecksum int // so many frames to the host have a wrong checksum, their repetitions not
-	ShortLength int // so many frames to the host have a length octet one too small
+	NAK         int    // so many good frames of the host are answered with NAK
+	LoseACK     int    // so many good frames of the host are obeyed but not acknowledged
+	LateStatus  int    // so many status messages come lateStatus after T_REQ
+	BadChecksum int    // so many frames to the host have a wrong checksum, their repetitions not
+	ShortLength int    // so many frames to the host have a length octet one too small
 	Junk        []byte // sent once, right before the next frame to the host
 	NotSync     bool
 	Silent      bool // dead: nothing in, nothing out
