@@ -249,6 +249,64 @@ func TestEncoders(t *testing.T) {
 	}
 }
 
+func TestWithinGoesOnInTheMiddle(t *testing.T) {
+	b := unhex(t, "0102 0202 1101 1102 0202 1103 0101 1104")
+	var d Decoder
+	d.Within(b, 10, 2)
+	for _, want := range []Tag{Unsigned, Array, Unsigned} {
+		if e, err := d.Next(); err != nil || e.Tag != want {
+			t.Fatalf("%v, %v: want %v", e.Tag, err, want)
+		}
+	}
+	if d.Depth() != 2 || d.Left() != 0 {
+		t.Errorf("depth %d, %d octets left", d.Depth(), d.Left())
+	}
+	deep := append(make([]byte, 4), unhex(t, strings.Repeat("0101", MaxDepth-1)+"00")...)
+	d.Within(deep, 4, 2)
+	if err := d.Skip(); err == nil || !strings.Contains(err.Error(), "octet 32: ") {
+		t.Errorf("%d levels in two others: %v", MaxDepth-1, err)
+	}
+}
+
+func TestCountStopsAtTheLimit(t *testing.T) {
+	compact := AppendCompact(nil, append([]byte{2, 3, 0x11}, 0, 0), make([]byte, 100))
+	for _, tt := range []struct {
+		b    []byte
+		want int
+	}{
+		{unhex(t, "0202 1101 0102 1201020000"), 5},
+		{compact, 401},
+		{unhex(t, "0400"), 1},
+	} {
+		d := NewDecoder(tt.b)
+		if n, err := d.Count(1, tt.want); n != tt.want || err != nil || d.Offset() != 0 {
+			t.Errorf("%x: counted %d, %v, at %d; want %d", tt.b, n, err, d.Offset(), tt.want)
+		}
+		if n, err := d.Count(1, tt.want-1); err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Errorf("%x: counted %d, %v, where %d are the limit", tt.b, n, err, tt.want-1)
+		}
+	}
+	c, err := ParseCompact(compact[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, all, err := c.Count(400); n != 100 || all != 400 || err != nil {
+		t.Errorf("%d elements, %d in all, %v", n, all, err)
+	}
+	d := NewCompactDecoder(c)
+	if n, err := d.Count(2, 8); n != 8 || err != nil || !d.More() {
+		t.Errorf("two elements are %d, %v", n, err)
+	}
+}
+
+func TestLongDescriptionsAreRefused(t *testing.T) {
+	long := append([]byte{2, 0x82, 4, 0}, make([]byte, 1024)...)
+	long[4] = byte(Unsigned)
+	if _, err := ParseCompact(append(long, 1, 7)); err == nil || !strings.Contains(err.Error(), "at most 1024") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestDecoderDoesNotAllocate(t *testing.T) {
 	b := unhex(t, golden["profile with null-data"])
 	if n := testing.AllocsPerRun(100, func() {
@@ -269,6 +327,7 @@ func FuzzDecoder(f *testing.F) {
 	}
 	f.Add(bytes.Repeat([]byte{1, 1}, 40))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		checkCount(t, b)
 		d := NewDecoder(b)
 		var elements []Element
 		for d.Left() > 0 && len(elements) < 1<<16 {
@@ -306,6 +365,60 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
+// checkCount wants Count to count what Next reads, Skip to pass over the same, and both
+// to need no memory but for the text of an error.
+func checkCount(t *testing.T, b []byte) {
+	t.Helper()
+	const limit = 1 << 12
+	count, skip := NewDecoder(b), NewDecoder(b)
+	var n int
+	var counted, skipped error
+	bounded(t, fixedRoom, func() {
+		*count, *skip = Decoder{b: b}, Decoder{b: b}
+		n, counted = count.Count(1, limit)
+		skipped = skip.Skip()
+	})
+	if counted == nil && skipped != nil || count.Offset() != 0 {
+		t.Fatalf("counted %d, but %v; moved to %d", n, skipped, count.Offset())
+	}
+	want, offset, err := countByNext(b)
+	if counted == nil && (err != nil || want != n || offset != skip.Offset()) {
+		t.Fatalf("counted %d elements in %d octets, there are %d in %d (%v)", n, skip.Offset(), want, offset, err)
+	}
+	if counted != nil && err == nil && want <= limit {
+		t.Fatalf("%d elements were not counted: %v", want, counted)
+	}
+}
+
+// countByNext counts the elements of the value that b starts with, one by one.
+func countByNext(b []byte) (n, offset int, err error) {
+	d := NewDecoder(b)
+	for pending := 1; pending > 0; pending-- {
+		e, err := d.Next()
+		if err != nil {
+			return n, d.Offset(), err
+		}
+		n++
+		pending += e.Count
+		if e.Tag == BitString {
+			pending -= e.Count
+		}
+		if e.Tag != CompactArray {
+			continue
+		}
+		c, err := ParseCompact(e.Octets)
+		if err != nil {
+			return n, d.Offset(), err
+		}
+		for inner := NewCompactDecoder(c); inner.More(); n++ {
+			if _, err := inner.Next(); err != nil || n > 1<<13 {
+				return n, d.Offset(), err
+			}
+		}
+	}
+	return n, d.Offset(), nil
+}
+
 // FuzzCompact unpacks compact-arrays: contents must come out whole, and the same
 // values written with tags must decode to the same elements.
 func FuzzCompact(f *testing.F) {
@@ -315,6 +428,11 @@ func FuzzCompact(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		bounded(t, fixedRoom, func() {
+			if c, err := ParseCompact(b); err == nil {
+				_, _, _ = c.Count(1 << 12)
+			}
+		})
 		c, err := ParseCompact(b)
 		if err != nil {
 			return

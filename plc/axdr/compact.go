@@ -20,6 +20,9 @@ func ParseCompact(b []byte) (Compact, error) {
 	if err != nil {
 		return Compact{}, err
 	}
+	if end > maxDescription {
+		return Compact{}, fault(0, "a type description of %d octets: at most %d are read", end, maxDescription)
+	}
 	if n > len(b)-at {
 		return Compact{}, fault(end, "contents of %d octets, but only %d follow", n, len(b)-at)
 	}
@@ -29,8 +32,32 @@ func ParseCompact(b []byte) (Compact, error) {
 	return Compact{Description: b[:end:end], Contents: b[at : at+n : at+n], size: at + n, at: at}, nil
 }
 
+// parseCompact is ParseCompact of what was parsed before.
+func parseCompact(b []byte) Compact {
+	c, _ := ParseCompact(b)
+	return c
+}
+
+// Count is the number of elements of the array, and that of all elements with those
+// inside them. It checks everything, like Decoder.Count, and stops at the limit.
+func (c Compact) Count(limit int) (elements, all int, err error) {
+	for d := NewCompactDecoder(c); d.More(); elements++ {
+		n, err := d.count(1, limit-all)
+		if err != nil {
+			return 0, 0, err
+		}
+		all += n
+	}
+	return elements, all, nil
+}
+
 // Size is the number of octets that ParseCompact took.
 func (c Compact) Size() int { return c.size }
+
+// maxDescription bounds a type description, in octets. Real ones have some twenty; an
+// element costs as much work as its description is long, so the limit keeps hostile
+// contents from costing the square of their length.
+const maxDescription = 1 << 10
 
 // enough stands for "more octets than any input": sums of least sizes stop there.
 const enough = 1 << 30
@@ -172,6 +199,30 @@ func (d *CompactDecoder) Next() (Element, error) {
 	d.off = next
 	d.step(at + 1)
 	return e, nil
+}
+
+// Count is Decoder.Count for the elements of a compact-array.
+func (d *CompactDecoder) Count(n, limit int) (int, error) {
+	c := *d
+	return c.count(n, limit)
+}
+
+// count is Count that consumes what it counts.
+func (d *CompactDecoder) count(n, limit int) (int, error) {
+	count := 0
+	for pending := n; pending > 0; pending-- {
+		e, err := d.Next()
+		if err != nil {
+			return 0, err
+		}
+		if e.Tag == Array || e.Tag == Structure {
+			pending += e.Count
+		}
+		if count++; count > limit {
+			return 0, tooMany(d.c.at+d.off, limit)
+		}
+	}
+	return count, nil
 }
 
 func (d *CompactDecoder) descend(tag Tag, at int) (Element, error) {

@@ -1,5 +1,7 @@
 package axdr
 
+import "math"
+
 // MaxDepth is how deep arrays and structures may lie in one another. Real meters
 // need five or six levels; the limit keeps hostile input from eating the stack of
 // those who walk a value recursively.
@@ -30,6 +32,16 @@ type Decoder struct {
 // NewDecoder returns a decoder at the start of b. It never writes to b.
 func NewDecoder(b []byte) *Decoder { return &Decoder{b: b} }
 
+// Within makes d a decoder that stands at off, inside depth arrays and structures that
+// somebody else reads: the limit of nesting and the places of errors count from the
+// start of b.
+func (d *Decoder) Within(b []byte, off, depth int) {
+	d.b, d.off, d.depth = b, off, min(depth, MaxDepth)
+	for i := range d.depth {
+		d.rest[i] = math.MaxInt
+	}
+}
+
 // Offset is the number of octets consumed.
 func (d *Decoder) Offset() int { return d.off }
 
@@ -52,9 +64,12 @@ func (d *Decoder) close() {
 // Next reads one element.
 func (d *Decoder) Next() (Element, error) {
 	d.close()
-	e, next, err := element(d.b, d.off)
-	if err != nil {
-		return Element{}, err
+	e, next := usual(d.b, d.off)
+	if next == 0 {
+		var err error
+		if e, next, err = element(d.b, d.off); err != nil {
+			return Element{}, err
+		}
 	}
 	container := e.Tag == Array || e.Tag == Structure
 	if container && d.depth == MaxDepth {
@@ -80,11 +95,67 @@ func (d *Decoder) Skip() error {
 			return err
 		}
 		if e.Tag == Array || e.Tag == Structure {
-			pending += e.Count
+			pending += e.Count - d.leaves(e.Count)
 		}
 	}
 	return nil
 }
+
+// leaves passes over the elements that stand first in the array or structure of n whose
+// head was just read, as long as they are of fixed size or short octet-strings, and
+// returns how many. Next is for the others.
+func (d *Decoder) leaves(n int) int {
+	b, off := d.b, d.off
+	passed := 0
+	for ; passed < n && off+1 < len(b); passed++ {
+		size := int(sizes[b[off]])
+		if size == 0 && Tag(b[off]) == OctetString && b[off+1] < 0x80 {
+			size = 1 + int(b[off+1])
+		}
+		if size == 0 || size >= len(b)-off {
+			break
+		}
+		off += 1 + size
+	}
+	if passed > 0 {
+		d.off = off
+		d.rest[d.depth-1] -= passed
+	}
+	return passed
+}
+
+// Count is the number of elements of the next n values at all levels, those of
+// compact-arrays included. It consumes nothing and checks everything: what it counted
+// can be read. More than limit is a fault, so that nobody works or allocates for what
+// a few octets promise.
+func (d *Decoder) Count(n, limit int) (int, error) {
+	c := *d
+	count := 0
+	for pending := n; pending > 0; pending-- {
+		e, err := c.Next()
+		if err != nil {
+			return 0, err
+		}
+		count++
+		switch e.Tag {
+		case Array, Structure:
+			passed := c.leaves(e.Count)
+			count, pending = count+passed, pending+e.Count-passed
+		case CompactArray:
+			_, inner, err := parseCompact(e.Octets).Count(limit - count)
+			if err != nil {
+				return 0, shift(err, c.off-len(e.Octets))
+			}
+			count += inner
+		}
+		if count > limit {
+			return 0, tooMany(c.off, limit)
+		}
+	}
+	return count, nil
+}
+
+func tooMany(off, limit int) error { return fault(off, "more than %d elements in one value", limit) }
 
 // Raw is Skip that returns the octets of the value, tag included.
 func (d *Decoder) Raw() ([]byte, error) {

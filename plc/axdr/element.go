@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// sizes are the octets of content of the types that need no length. Zero stands for
-// the types that are not in the table.
-var sizes = [...]uint8{
+// sizes are the octets of content of the types that need no length, 0 for all other
+// tags. It has an entry for every octet, so that looking one up needs no check.
+var sizes = [256]uint8{
 	Boolean: 1, Integer: 1, Unsigned: 1, Enum: 1, BCD: 1, DeltaInteger: 1, DeltaUnsigned: 1,
 	Long: 2, LongU: 2, DeltaLong: 2, DeltaLongU: 2,
 	DoubleLong: 4, DoubleLongU: 4, Float32: 4, DeltaDoubleLong: 4, DeltaDoubleU: 4, Time: 4,
@@ -15,11 +15,33 @@ var sizes = [...]uint8{
 }
 
 // fixedSize is the content size of a type without length, 0 for all others.
-func fixedSize(t Tag) int {
-	if int(t) < len(sizes) {
-		return int(sizes[t])
+func fixedSize(t Tag) int { return int(sizes[t]) }
+
+// usual reads the elements that nearly all of a meter's answer consists of: types of
+// fixed size, octet-strings and structures with a short length. It returns the offset
+// behind, or 0 for everything else and for every fault, which element is to explain.
+func usual(b []byte, off int) (e Element, next int) {
+	if off+1 >= len(b) {
+		return e, 0
 	}
-	return 0
+	tag, first := Tag(b[off]), int(b[off+1])
+	if n := fixedSize(tag); n > 0 {
+		if off, next = off+1, off+1+n; next <= len(b) {
+			return Element{Tag: tag, Octets: b[off:next:next]}, next
+		}
+		return e, 0
+	}
+	left := len(b) - off - 2
+	if first >= 0x80 || first > left {
+		return e, 0
+	}
+	switch off += 2; tag {
+	case OctetString:
+		return Element{Tag: tag, Octets: b[off : off+first : off+first]}, off + first
+	case Structure:
+		return Element{Tag: tag, Count: first}, off
+	}
+	return e, 0
 }
 
 // element reads the element at off and returns the offset behind it: behind the head

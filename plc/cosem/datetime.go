@@ -109,11 +109,15 @@ func ParseDateTime(b []byte) (DateTime, int, error) {
 	if len(b) < DateTimeSize {
 		return DateTime{}, 0, fmt.Errorf("date-time of %d octets: want %d", len(b), DateTimeSize)
 	}
+	return dateTimeOctets((*[DateTimeSize]byte)(b)), DateTimeSize, nil
+}
+
+func dateTimeOctets(b *[DateTimeSize]byte) DateTime {
 	return DateTime{
-		Year: binary.BigEndian.Uint16(b), Month: b[2], Day: b[3], Weekday: b[4],
+		Year: uint16(b[0])<<8 | uint16(b[1]), Month: b[2], Day: b[3], Weekday: b[4],
 		Hour: b[5], Minute: b[6], Second: b[7], Hundredths: b[8],
-		Deviation: int16(binary.BigEndian.Uint16(b[9:])), Status: b[11],
-	}, DateTimeSize, nil
+		Deviation: int16(uint16(b[9])<<8 | uint16(b[10])), Status: b[11],
+	}
 }
 
 // Size is DateTimeSize.

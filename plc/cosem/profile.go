@@ -8,7 +8,8 @@ import (
 )
 
 // Row is one entry of a profile with its omissions undone. Cells has one value per
-// column and is valid during the call only.
+// column. It is valid during the call only, and so is every value in it: the next entry
+// is written over this one. Who keeps a value copies it, its Octets and Items included.
 type Row struct {
 	HasTime bool     // the clock column holds a date-time, or follows from the row before
 	Time    DateTime // meaningful when HasTime; it may still have open fields
@@ -28,32 +29,18 @@ func ScanProfile(buffer []byte, columns, clockColumn int, period time.Duration, 
 		return 0, fmt.Errorf("profile of %d columns", columns)
 	}
 	s := &scan{clock: clockColumn, period: period, cells: make([]Value, columns), row: row, parser: parser{budget: len(buffer)}}
-	s.tagged = *axdr.NewDecoder(buffer)
+	s.tagged.Within(buffer, 0, 0)
 	e, err := s.tagged.Next()
 	if err != nil {
 		return 0, err
 	}
 	switch e.Tag {
 	case axdr.Array:
-		for range e.Count {
-			if err := s.entry(&s.tagged); err != nil {
-				return 0, err
-			}
-		}
+		return s.array(buffer, s.tagged.Offset(), e.Count)
 	case axdr.CompactArray:
-		c, err := axdr.ParseCompact(e.Octets)
-		if err != nil {
-			return 0, err
-		}
-		for d := axdr.NewCompactDecoder(c); d.More(); {
-			if err := s.entry(d); err != nil {
-				return 0, err
-			}
-		}
-	default:
-		return 0, fmt.Errorf("buffer of a profile is %v: want array or compact-array", e.Tag)
+		return s.tagged.Offset(), s.compact(e.Octets)
 	}
-	return s.tagged.Offset(), nil
+	return 0, fmt.Errorf("buffer of a profile is %v: want array or compact-array", e.Tag)
 }
 
 // scan is one pass over a buffer.
@@ -73,8 +60,57 @@ type scan struct {
 	stamp   [DateTimeSize]byte // the clock cell of a row that left it out
 }
 
-// entry reads one row. Where its cells change nothing, those of the row before stay.
-func (s *scan) entry(src source) error {
+// array reads n entries with tags and returns the offset behind them.
+func (s *scan) array(b []byte, off, n int) (int, error) {
+	for range n {
+		cell := 0
+		if at := off + 2; at <= len(b) && axdr.Tag(b[off]) == axdr.Structure && b[off+1] < 0x80 && int(b[off+1]) == len(s.cells) {
+			cell, off = s.plain(b, 0, at)
+		} else {
+			s.tagged.Within(b, off, 1)
+			if err := s.head(&s.tagged); err != nil {
+				return 0, err
+			}
+			off = s.tagged.Offset()
+		}
+		for cell < len(s.cells) {
+			s.tagged.Within(b, off, 2)
+			if err := s.cell(&s.tagged, cell); err != nil {
+				return 0, err
+			}
+			cell, off = s.plain(b, cell+1, s.tagged.Offset())
+		}
+		if err := s.deliver(); err != nil {
+			return 0, err
+		}
+	}
+	return off, nil
+}
+
+// compact reads the entries of a compact-array.
+func (s *scan) compact(b []byte) error {
+	c, err := axdr.ParseCompact(b)
+	if err != nil {
+		return err
+	}
+	for d := axdr.NewCompactDecoder(c); d.More(); {
+		if err := s.head(d); err != nil {
+			return err
+		}
+		for i := range s.cells {
+			if err := s.cell(d, i); err != nil {
+				return err
+			}
+		}
+		if err := s.deliver(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// head reads the head of an entry.
+func (s *scan) head(src source) error {
 	e, err := src.Next()
 	if err != nil {
 		return err
@@ -82,17 +118,25 @@ func (s *scan) entry(src source) error {
 	if e.Tag != axdr.Structure || e.Count != len(s.cells) {
 		return fmt.Errorf("entry %d is %v of %d elements: want a structure of %d", s.rows+1, e.Tag, e.Count, len(s.cells))
 	}
-	for i := range s.cells {
-		v, err := s.parser.value(src)
-		if err != nil {
-			return err
-		}
-		if i == s.clock {
-			s.tick(v)
-		} else {
-			s.cells[i] = s.merge(s.cells[i], v)
-		}
+	return nil
+}
+
+// cell reads one cell of any type. What changes nothing leaves that of the row before.
+func (s *scan) cell(src source, i int) error {
+	v, err := s.parser.value(src)
+	switch {
+	case err != nil:
+		return err
+	case i == s.clock:
+		s.tick(v)
+	case s.rows == 0 || !s.merge(&s.cells[i], v):
+		s.cells[i] = v
 	}
+	return nil
+}
+
+// deliver hands over the row that was read.
+func (s *scan) deliver() error {
 	s.rows++
 	return s.row(Row{HasTime: s.hasTime, Time: s.time, Cells: s.cells})
 }
@@ -126,19 +170,17 @@ func (s *scan) advance() {
 	}
 }
 
-// merge is the cell of a column that held last in the row before.
-func (s *scan) merge(last, v Value) Value {
-	if s.rows == 0 {
-		return v
-	}
+// merge takes a cell that says how it differs from that of the row before. It is false
+// for one that stands for itself.
+func (s *scan) merge(cell *Value, v Value) bool {
 	switch v.Tag {
 	case axdr.Null:
-		return last
+		return true
 	case axdr.DeltaInteger, axdr.DeltaLong, axdr.DeltaDoubleLong, axdr.DeltaUnsigned, axdr.DeltaLongU, axdr.DeltaDoubleU:
-		if _, ok := last.Integer(); ok && last.Tag != axdr.Boolean && last.Tag != axdr.Enum {
-			last.Int += v.Int
-			return last
+		if _, ok := cell.Integer(); ok && cell.Tag != axdr.Boolean && cell.Tag != axdr.Enum {
+			cell.Int += v.Int
+			return true
 		}
 	}
-	return v
+	return false
 }

@@ -31,13 +31,13 @@ type Entries struct {
 // ByRange selects by time. No columns means all.
 func ByRange(clock CaptureObject, from, to DateTime, columns []CaptureObject) *Selection {
 	r := Range{Clock: clock, From: from, To: to, Columns: columns}
-	return &Selection{Selector: SelectRange, Parameters: r.Append(nil)}
+	return &Selection{Selector: SelectRange, Parameters: r.Append(make([]byte, 0, r.Size()))}
 }
 
 // ByEntry selects by entry number. A last column of 0 means all.
 func ByEntry(from, to uint32, firstColumn, lastColumn uint16) *Selection {
 	e := Entries{From: from, To: to, FirstColumn: firstColumn, LastColumn: lastColumn}
-	return &Selection{Selector: SelectEntry, Parameters: e.Append(nil)}
+	return &Selection{Selector: SelectEntry, Parameters: e.Append(make([]byte, 0, e.Size()))}
 }
 
 // Append appends a range_descriptor.
@@ -49,12 +49,20 @@ func (r Range) Append(dst []byte) []byte {
 	return AppendCaptureObjects(dst, r.Columns)
 }
 
+// Size is the number of octets that Append appends.
+func (r Range) Size() int {
+	return 2 + captureObjectSize + 2*(2+DateTimeSize) + 1 + axdr.LengthSize(len(r.Columns)) + len(r.Columns)*captureObjectSize
+}
+
 // Append appends an entry_descriptor.
 func (e Entries) Append(dst []byte) []byte {
 	dst = axdr.AppendDoubleLongU(axdr.AppendStructure(dst, 4), e.From)
 	dst = axdr.AppendDoubleLongU(dst, e.To)
 	return axdr.AppendLongU(axdr.AppendLongU(dst, e.FirstColumn), e.LastColumn)
 }
+
+// Size is the number of octets that Append appends.
+func (Entries) Size() int { return 2 + 2*5 + 2*3 }
 
 // Query is a Selection taken apart: exactly one of its fields is set.
 type Query struct {

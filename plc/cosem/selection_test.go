@@ -114,14 +114,19 @@ func FuzzSelection(f *testing.F) {
 		if err != nil {
 			return
 		}
+		bounded(t, fixedRoom+4*len(b), func() { _, _ = ParseSelection(Selection{Selector: selector, Parameters: b}) })
 		var again []byte
+		size := 0
 		switch {
 		case q.Range != nil && q.Entries == nil:
-			again = q.Range.Append(nil)
+			again, size = q.Range.Append(nil), q.Range.Size()
 		case q.Entries != nil && q.Range == nil:
-			again = q.Entries.Append(nil)
+			again, size = q.Entries.Append(nil), q.Entries.Size()
 		default:
 			t.Fatalf("query %+v", q)
+		}
+		if len(again) != size {
+			t.Fatalf("%d octets, but a size of %d", len(again), size)
 		}
 		p, err := ParseSelection(Selection{Selector: selector, Parameters: again})
 		if err != nil || !reflect.DeepEqual(p, q) {
@@ -134,6 +139,7 @@ func FuzzSelection(f *testing.F) {
 func FuzzCaptureObjects(f *testing.F) {
 	f.Add(AppendCaptureObjects(nil, []CaptureObject{clockColumn}))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		bounded(t, fixedRoom+4*len(b), func() { _, _, _ = ParseCaptureObjects(b) })
 		objects, n, err := ParseCaptureObjects(b)
 		if err != nil {
 			return

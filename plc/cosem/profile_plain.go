@@ -1,0 +1,70 @@
+package cosem
+
+import (
+	"encoding/binary"
+
+	"busbar/plc/axdr"
+)
+
+// plain reads the cells from i on for as long as each is what cells nearly always are:
+// a date-time in the clock column, elsewhere a number or null-data. It returns the
+// first cell that is not, or that is cut short, and its offset: cell reads that one.
+//
+// A load profile is little else than such cells, so they are taken from the octets
+// without an Element or a Value between, and a Value keeps what does not change from
+// row to row: of a number only Int is written.
+func (s *scan) plain(b []byte, i, off int) (next, at int) {
+	for cells := s.cells; i < len(cells); i++ {
+		rest := b[off:]
+		if len(rest) == 0 {
+			return i, off
+		}
+		tag, n := axdr.Tag(rest[0]), int64(0)
+		switch rest = rest[1:]; {
+		case i == s.clock:
+			if tag != axdr.OctetString || !s.stampCell(rest) {
+				return i, off
+			}
+			off += 2 + DateTimeSize
+			continue
+		case tag == axdr.DoubleLongU && len(rest) >= 4:
+			n, off = int64(binary.BigEndian.Uint32(rest)), off+5
+		case tag == axdr.Unsigned && len(rest) >= 1, tag == axdr.Enum && len(rest) >= 1:
+			n, off = int64(rest[0]), off+2
+		case tag == axdr.LongU && len(rest) >= 2:
+			n, off = int64(binary.BigEndian.Uint16(rest)), off+3
+		case tag == axdr.Null && s.rows > 0:
+			off++
+			continue
+		case tag == axdr.DoubleLong && len(rest) >= 4:
+			n, off = int64(int32(binary.BigEndian.Uint32(rest))), off+5
+		case tag == axdr.Long && len(rest) >= 2:
+			n, off = int64(int16(binary.BigEndian.Uint16(rest))), off+3
+		case (tag == axdr.Long64U || tag == axdr.Long64) && len(rest) >= 8:
+			n, off = int64(binary.BigEndian.Uint64(rest)), off+9
+		default:
+			return i, off
+		}
+		if c := &cells[i]; c.Tag == tag {
+			c.Int = n
+		} else {
+			*c = Value{Tag: tag, Int: n}
+		}
+	}
+	return i, off
+}
+
+// stampCell takes the cell of the clock column, the length and content of an
+// octet-string, when it is a date-time.
+func (s *scan) stampCell(b []byte) bool {
+	if len(b) <= DateTimeSize || b[0] != DateTimeSize {
+		return false
+	}
+	s.time, s.hasTime = dateTimeOctets((*[DateTimeSize]byte)(b[1:])), true
+	if c := &s.cells[s.clock]; c.Tag == axdr.OctetString {
+		c.Octets = b[1 : 1+DateTimeSize : 1+DateTimeSize]
+	} else {
+		*c = Value{Tag: axdr.OctetString, Octets: b[1 : 1+DateTimeSize : 1+DateTimeSize]}
+	}
+	return true
+}
