@@ -63,6 +63,16 @@ func captureObjects(d *axdr.Decoder) ([]CaptureObject, error) {
 	return objects, nil
 }
 
+// ParseCaptureObject reads one capture object, as sort_object is (class 7 attribute 6).
+func ParseCaptureObject(b []byte) (CaptureObject, int, error) {
+	d := axdr.NewDecoder(b)
+	c, err := captureObject(d)
+	if err != nil {
+		return CaptureObject{}, 0, err
+	}
+	return c, d.Offset(), nil
+}
+
 func captureObject(d *axdr.Decoder) (CaptureObject, error) {
 	var c CaptureObject
 	if err := d.Structure(4); err != nil {

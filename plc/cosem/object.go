@@ -61,25 +61,36 @@ func (o *OBIS) UnmarshalText(b []byte) error {
 // Class is the identifier of an interface class (Blue Book 4).
 type Class uint16
 
-// Interface classes that a concentrator meets.
+// Interface classes that a concentrator meets; plc/cosem/class has their attributes.
 const (
-	ClassData             Class = 1
-	ClassRegister         Class = 3
-	ClassExtendedRegister Class = 4
-	ClassDemandRegister   Class = 5
-	ClassProfileGeneric   Class = 7
-	ClassClock            Class = 8
-	ClassScriptTable      Class = 9
-	ClassAssociationLN    Class = 15
-	ClassSAPAssignment    Class = 17
-	ClassSFSKPhyMAC       Class = 50
-	ClassSFSKInitiator    Class = 51
-	ClassSFSKTimeouts     Class = 52
-	ClassSFSKCounters     Class = 53
-	ClassLLC432           Class = 55
-	ClassSFSKReporting    Class = 56
-	ClassSecuritySetup    Class = 64
-	ClassDisconnect       Class = 70
+	ClassData               Class = 1
+	ClassRegister           Class = 3
+	ClassExtendedRegister   Class = 4
+	ClassDemandRegister     Class = 5
+	ClassRegisterActivation Class = 6
+	ClassProfileGeneric     Class = 7
+	ClassClock              Class = 8
+	ClassScriptTable        Class = 9
+	ClassSchedule           Class = 10
+	ClassSpecialDays        Class = 11
+	ClassAssociationSN      Class = 12
+	ClassAssociationLN      Class = 15
+	ClassSAPAssignment      Class = 17
+	ClassImageTransfer      Class = 18
+	ClassActivityCalendar   Class = 20
+	ClassRegisterMonitor    Class = 21
+	ClassActionSchedule     Class = 22
+	ClassPushSetup          Class = 40
+	ClassSFSKPhyMAC         Class = 50
+	ClassSFSKInitiator      Class = 51
+	ClassSFSKTimeouts       Class = 52
+	ClassSFSKCounters       Class = 53
+	ClassLLC432             Class = 55
+	ClassSFSKReporting      Class = 56
+	ClassSecuritySetup      Class = 64
+	ClassDisconnect         Class = 70
+	ClassLimiter            Class = 71
+	ClassMBusClient         Class = 72
 )
 
 // Ref names one attribute, or one method, of one object, with an optional selection.
