@@ -66,7 +66,6 @@ func (r *reader) u8() uint8                  { return uint8(r.integer(axdr.Unsig
 func (r *reader) u16() uint16                { return uint16(r.integer(axdr.LongU)) }
 func (r *reader) u32() uint32                { return uint32(r.integer(axdr.DoubleLongU)) }
 func (r *reader) enum() uint8                { return uint8(r.integer(axdr.Enum)) }
-func (r *reader) boolean() bool              { return r.integer(axdr.Boolean) != 0 }
 func (r *reader) octets() []byte             { return r.next(axdr.OctetString).Octets }
 
 // raw takes one whole value as it is encoded, at most 16 deep.
