@@ -33,7 +33,7 @@ func (s *scan) plain(b []byte, i, off int) (next, at int) {
 			n, off = int64(rest[0]), off+2
 		case tag == axdr.LongU && len(rest) >= 2:
 			n, off = int64(binary.BigEndian.Uint16(rest)), off+3
-		case tag == axdr.Null && s.rows > 0:
+		case tag == axdr.Null: // in the first row the cell is null-data already
 			off++
 			continue
 		case tag == axdr.DoubleLong && len(rest) >= 4:

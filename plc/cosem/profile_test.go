@@ -130,6 +130,33 @@ func TestTruncatedProfileKeepsItsRows(t *testing.T) {
 	}
 }
 
+func TestTruncatedCellsOfEveryWidth(t *testing.T) {
+	b := unhex(t, "0102 020a 1101 12fffe 10fffe 1607 05fffffffe 06fffffffe 14fffffffffffffffe 15fffffffffffffffe 00 0301"+
+		"020a 1102 12fffd 10fffd 1608 05fffffffd 06fffffffd 14fffffffffffffffd 15fffffffffffffffd 00 0300")
+	got, n, err := rows(b, 10, -1, 0)
+	want := []string{
+		"no time | 1 | 65534 | -2 | 7 | -2 | 4294967294 | -2 | 18446744073709551614 | null | true",
+		"no time | 2 | 65533 | -3 | 8 | -3 | 4294967293 | -3 | 18446744073709551613 | null | false",
+	}
+	if err != nil || n != len(b) || !slices.Equal(got, want) {
+		t.Errorf("%q, %d octets, %v", got, n, err)
+	}
+	for n := range b {
+		if got, _, err := rows(b[:n:n], 10, -1, 0); err == nil || len(got) > 1 {
+			t.Errorf("cut to %d octets: %q, %v", n, got, err)
+		}
+	}
+}
+
+func TestCellsNestNoDeeperThanValues(t *testing.T) {
+	for deep, ok := range map[int]bool{axdr.MaxDepth - 2: true, axdr.MaxDepth - 1: false} {
+		b := unhex(t, "0101 0201"+strings.Repeat("0101", deep)+"00")
+		if _, n, err := rows(b, 1, -1, 0); (err == nil) != ok {
+			t.Errorf("%d levels in a cell: %d octets, %v", deep, n, err)
+		}
+	}
+}
+
 func TestScanProfileRefuses(t *testing.T) {
 	for text, what := range map[string]string{
 		"1101":                   "want array",

@@ -200,7 +200,7 @@ type ImageInfo struct {
 }
 
 // maxImages bounds the images of one transfer; a meter has a few at most.
-const maxImages = 256
+const maxImages = 128
 
 // ParseImageInfos reads image_to_activate_info.
 func ParseImageInfos(b []byte) ([]ImageInfo, int, error) {

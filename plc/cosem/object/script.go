@@ -33,7 +33,7 @@ type Script struct {
 }
 
 // maxScripts bounds a script table; real ones have some ten scripts.
-const maxScripts = 512
+const maxScripts = 256
 
 // ParseScripts reads the scripts of a script table (class 9 attribute 2).
 func ParseScripts(b []byte) ([]Script, int, error) {
