@@ -123,7 +123,15 @@ func (s *scan) head(src source) error {
 
 // cell reads one cell of any type. What changes nothing leaves that of the row before.
 func (s *scan) cell(src source, i int) error {
-	v, err := s.parser.value(src)
+	e, err := src.Next()
+	if err != nil {
+		return err
+	}
+	if i != s.clock && isNumber(e.Tag) {
+		s.cells[i].number(e.Tag, e.Integer())
+		return nil
+	}
+	v, err := s.parser.tree(src, e)
 	switch {
 	case err != nil:
 		return err

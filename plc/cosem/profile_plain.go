@@ -45,13 +45,18 @@ func (s *scan) plain(b []byte, i, off int) (next, at int) {
 		default:
 			return i, off
 		}
-		if c := &cells[i]; c.Tag == tag {
-			c.Int = n
-		} else {
-			*c = Value{Tag: tag, Int: n}
-		}
+		cells[i].number(tag, n)
 	}
 	return i, off
+}
+
+// number makes a cell a number. One that was of the same type has nothing but Int to
+// be changed.
+func (v *Value) number(tag axdr.Tag, n int64) {
+	if v.Tag != tag {
+		*v = Value{Tag: tag}
+	}
+	v.Int = n
 }
 
 // stampCell takes the cell of the clock column, the length and content of an

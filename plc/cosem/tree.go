@@ -17,11 +17,16 @@ type parser struct {
 }
 
 // value reads one value.
-func (p *parser) value(s source) (v Value, err error) {
+func (p *parser) value(s source) (Value, error) {
 	e, err := s.Next()
 	if err != nil {
-		return v, err
+		return Value{}, err
 	}
+	return p.tree(s, e)
+}
+
+// tree is the element e with the elements that follow it in s.
+func (p *parser) tree(s source, e axdr.Element) (v Value, err error) {
 	count := 0
 	switch e.Tag {
 	case axdr.Array, axdr.Structure:

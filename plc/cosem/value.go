@@ -42,12 +42,19 @@ func ParseValue(b []byte) (Value, int, error) {
 // themselves. The bits of a long64-unsigned beyond the range of int64 are kept: look
 // at Tag where that matters.
 func (v Value) Integer() (int64, bool) {
-	switch v.Tag {
-	case axdr.Boolean, axdr.Enum, axdr.Integer, axdr.Unsigned, axdr.Long, axdr.LongU,
-		axdr.DoubleLong, axdr.DoubleLongU, axdr.Long64, axdr.Long64U:
+	if isNumber(v.Tag) {
 		return v.Int, true
 	}
 	return 0, false
+}
+
+func isNumber(tag axdr.Tag) bool {
+	switch tag {
+	case axdr.Boolean, axdr.Enum, axdr.Integer, axdr.Unsigned, axdr.Long, axdr.LongU,
+		axdr.DoubleLong, axdr.DoubleLongU, axdr.Long64, axdr.Long64U:
+		return true
+	}
+	return false
 }
 
 // Append appends the encoding of v. What ParseValue accepts in the shortest lengths
