@@ -170,6 +170,9 @@ func (d DateTime) local() (time.Time, error) {
 // After is d moved on by a duration, with deviation and status kept. It is false when
 // d does not name one instant.
 func (d DateTime) After(by time.Duration) (DateTime, bool) {
+	if next, ok := d.later(by); ok {
+		return next, true
+	}
 	local, err := d.local()
 	if err != nil {
 		return DateTime{}, false
@@ -182,6 +185,18 @@ func (d DateTime) After(by time.Duration) (DateTime, bool) {
 		next.Weekday = Any
 	}
 	return next, true
+}
+
+// later is After for whole seconds within a day that every month has, which needs no
+// calendar.
+func (d DateTime) later(by time.Duration) (DateTime, bool) {
+	if by < 0 || by >= 24*time.Hour || by%time.Second != 0 || d.Year == AnyYear || d.Month < 1 || d.Month > 12 || d.Day < 1 || d.Day > 28 ||
+		d.Hour > 23 || d.Minute > 59 || d.Second > 59 || d.Hundredths > 99 && d.Hundredths != Any {
+		return d, false
+	}
+	second := int(by/time.Second) + 3600*int(d.Hour) + 60*int(d.Minute) + int(d.Second)
+	d.Hour, d.Minute, d.Second = byte(second/3600), byte(second/60%60), byte(second%60)
+	return d, second < 24*3600
 }
 
 // DaylightSaving reports whether the meter says that daylight saving is active. The

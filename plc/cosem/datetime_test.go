@@ -104,6 +104,40 @@ func TestDateTimeMovesOn(t *testing.T) {
 	}
 }
 
+// TestMovingOnWithinADay compares the short way with the calendar's.
+func TestMovingOnWithinADay(t *testing.T) {
+	short := 0
+	for day := range 60 {
+		for _, by := range []time.Duration{0, time.Second, quarter, time.Hour, 13*time.Hour + time.Second, 23 * time.Hour, 24 * time.Hour, quarter + time.Millisecond, -time.Hour} {
+			d := DateTimeOf(time.Date(2024, 1, 15+day, 7*day%24, 13*day%60, 59, 0, time.UTC), 0, 0)
+			local, err := d.local()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := dateTime(local.Add(by), d.Deviation, d.Status)
+			if got, ok := d.After(by); !ok || got != want {
+				t.Fatalf("%v and %v: %v %v, want %v", d, by, got, ok, want)
+			}
+			if _, ok := d.later(by); ok {
+				short++
+			}
+		}
+	}
+	if short < 100 {
+		t.Errorf("only %d went the short way", short)
+	}
+	for _, field := range []func(*DateTime){
+		func(d *DateTime) { d.Hour = 24 }, func(d *DateTime) { d.Minute = Any }, func(d *DateTime) { d.Second = 60 },
+		func(d *DateTime) { d.Month = 13 }, func(d *DateTime) { d.Day = 0 }, func(d *DateTime) { d.Hundredths = 100 },
+	} {
+		d := DateTime{Year: 2024, Month: 5, Day: 1}
+		field(&d)
+		if next, ok := d.After(time.Minute); ok {
+			t.Errorf("%v moved on to %v", d, next)
+		}
+	}
+}
+
 // FuzzDateTime wants that an instant survives being read and written in either sign.
 func FuzzDateTime(f *testing.F) {
 	f.Add(unhex(f, "07ea0b19030d1e2d0cffc400"), true)

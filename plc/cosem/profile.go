@@ -172,9 +172,10 @@ func (s *scan) advance() {
 		next, ok = s.time.After(s.period)
 	}
 	s.time, s.hasTime = next, ok
-	s.cells[s.clock] = Value{Tag: axdr.Null}
 	if ok {
-		s.cells[s.clock] = Value{Tag: axdr.OctetString, Octets: next.Append(s.stamp[:0])}
+		s.cells[s.clock].text(next.Append(s.stamp[:0]))
+	} else {
+		s.cells[s.clock] = Value{Tag: axdr.Null}
 	}
 }
 

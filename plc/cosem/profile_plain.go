@@ -7,8 +7,8 @@ import (
 )
 
 // plain reads the cells from i on for as long as each is what cells nearly always are:
-// a date-time in the clock column, elsewhere a number or null-data. It returns the
-// first cell that is not, or that is cut short, and its offset: cell reads that one.
+// a number or null-data, and in the clock column a date-time or null-data. It returns
+// the first cell that is not, or that is cut short, and its offset: cell reads that one.
 //
 // A load profile is little else than such cells, so they are taken from the octets
 // without an Element or a Value between, and a Value keeps what does not change from
@@ -21,6 +21,10 @@ func (s *scan) plain(b []byte, i, off int) (next, at int) {
 		}
 		tag, n := axdr.Tag(rest[0]), int64(0)
 		switch rest = rest[1:]; {
+		case i == s.clock && tag == axdr.Null && s.rows > 0:
+			s.advance()
+			off++
+			continue
 		case i == s.clock:
 			if tag != axdr.OctetString || !s.stampCell(rest) {
 				return i, off
@@ -66,10 +70,14 @@ func (s *scan) stampCell(b []byte) bool {
 		return false
 	}
 	s.time, s.hasTime = dateTimeOctets((*[DateTimeSize]byte)(b[1:])), true
-	if c := &s.cells[s.clock]; c.Tag == axdr.OctetString {
-		c.Octets = b[1 : 1+DateTimeSize : 1+DateTimeSize]
-	} else {
-		*c = Value{Tag: axdr.OctetString, Octets: b[1 : 1+DateTimeSize : 1+DateTimeSize]}
-	}
+	s.cells[s.clock].text(b[1 : 1+DateTimeSize : 1+DateTimeSize])
 	return true
+}
+
+// text makes a cell an octet-string, like number.
+func (v *Value) text(octets []byte) {
+	if v.Tag != axdr.OctetString {
+		*v = Value{Tag: axdr.OctetString}
+	}
+	v.Octets = octets
 }

@@ -45,7 +45,7 @@ var line = []Interface{
 		},
 		Methods: []string{"reset", "capture"},
 	},
-	{Class: 64, Version: 0, Name: "Security setup", Attributes: security[:4], Methods: []string{"security_activate", "global_key_transfer"}, MethodsAt: 0x30},
+	{Class: 64, Version: 0, Name: "Security setup", Attributes: security[:4], Methods: []string{"security_activate", "global_key_transfer"}},
 	{
 		Class: 64, Version: 1, Name: "Security setup", Attributes: security,
 		Methods: []string{
