@@ -38,7 +38,10 @@ func ScanProfile(buffer []byte, columns, clockColumn int, period time.Duration, 
 	case axdr.Array:
 		return s.array(buffer, s.tagged.Offset(), e.Count)
 	case axdr.CompactArray:
-		return s.tagged.Offset(), s.compact(e.Octets)
+		if err := s.compact(e.Octets); err != nil {
+			return 0, err
+		}
+		return s.tagged.Offset(), nil
 	}
 	return 0, fmt.Errorf("buffer of a profile is %v: want array or compact-array", e.Tag)
 }
@@ -63,23 +66,23 @@ type scan struct {
 // array reads n entries with tags and returns the offset behind them.
 func (s *scan) array(b []byte, off, n int) (int, error) {
 	for range n {
-		cell := 0
-		if at := off + 2; at <= len(b) && axdr.Tag(b[off]) == axdr.Structure && b[off+1] < 0x80 && int(b[off+1]) == len(s.cells) {
-			cell, off = s.plain(b, 0, at)
-		} else {
+		at := plainHead(b, off, len(s.cells))
+		if at == 0 {
 			s.tagged.Within(b, off, 1)
 			if err := s.head(&s.tagged); err != nil {
 				return 0, err
 			}
-			off = s.tagged.Offset()
+			at = s.tagged.Offset()
 		}
+		cell, next := s.plain(b, 0, at)
 		for cell < len(s.cells) {
-			s.tagged.Within(b, off, 2)
+			s.tagged.Within(b, next, 2)
 			if err := s.cell(&s.tagged, cell); err != nil {
 				return 0, err
 			}
-			cell, off = s.plain(b, cell+1, s.tagged.Offset())
+			cell, next = s.plain(b, cell+1, s.tagged.Offset())
 		}
+		off = next
 		if err := s.deliver(); err != nil {
 			return 0, err
 		}

@@ -6,6 +6,15 @@ import (
 	"busbar/plc/axdr"
 )
 
+// plainHead is the offset behind the head of an entry of so many columns, 0 when
+// something else is there: head reads that.
+func plainHead(b []byte, off, columns int) int {
+	if len(b)-off < 2 || axdr.Tag(b[off]) != axdr.Structure || b[off+1] >= 0x80 || int(b[off+1]) != columns {
+		return 0
+	}
+	return off + 2
+}
+
 // plain reads the cells from i on for as long as each is what cells nearly always are:
 // a number or null-data, and in the clock column a date-time or null-data. It returns
 // the first cell that is not, or that is cut short, and its offset: cell reads that one.
@@ -15,12 +24,11 @@ import (
 // row to row: of a number only Int is written.
 func (s *scan) plain(b []byte, i, off int) (next, at int) {
 	for cells := s.cells; i < len(cells); i++ {
-		rest := b[off:]
-		if len(rest) == 0 {
+		if off >= len(b) {
 			return i, off
 		}
-		tag, n := axdr.Tag(rest[0]), int64(0)
-		switch rest = rest[1:]; {
+		tag, rest, n := axdr.Tag(b[off]), b[off+1:], int64(0)
+		switch {
 		case i == s.clock && tag == axdr.Null && s.rows > 0:
 			s.advance()
 			off++
