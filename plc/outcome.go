@@ -110,6 +110,9 @@ type Exchange struct {
 	Credit, Up, Down Credit
 	Signal           Signal
 	Begin, End       time.Time
+	// Counter is the invocation counter of ours that the server says it expects, 0 when it
+	// says none. It came without protection: nothing but a word to a person may follow from it.
+	Counter uint32
 }
 
 // Peer is a server to talk to: who it is, where it is now, and how loudly to call.
@@ -117,6 +120,9 @@ type Peer struct {
 	Title   SystemTitle
 	Address Address
 	Credit  Credit // initial credit of the next request
+	// MaxFrame is the longest LPDU the server takes and sends, in octets, as its class 55
+	// attribute 2 tells (sfsk.md 5). 0 is that of the profile, which is never exceeded.
+	MaxFrame int
 }
 
 // Report is one system title heard in a DiscoverReport.

@@ -33,6 +33,8 @@ type Profile struct {
 
 	GapSlots          int     // turn-around of a server beyond the slots its frames take (1.5)
 	MaxFrame          int     // longest MSDU, LLC header included: 26 to 242 (class 55, section 5)
+	RegisterFrame     int     // longest MSDU of a Register: MaxFrame of its servers is not known yet (class 55); 0: MaxFrame
+	RegisterSlots     int     // report slots kept free behind a Register, for servers that answer it; 0: none (D14)
 	ResponseCreditMax Credit  // the largest initial credit a server may answer with (2.4)
 	DiscoverSlotExtra int     // slots added to every report slot of 1+credit slots (4.6)
 	ReportDestination Address // where a server sends its DiscoverReport (D6)
@@ -52,7 +54,8 @@ func DefaultProfile() Profile {
 		Initiator: 0xC00, FIMA: 0xC00, LIMA: 0xDFF,
 		AllConfigured: 0xFFC, AddressOrder: BigEndian,
 		TitleSize: 8,
-		GapSlots:  2, MaxFrame: 242, ResponseCreditMax: MaxCredit,
+		GapSlots:  2, MaxFrame: 242, RegisterFrame: 134, RegisterSlots: 1,
+		ResponseCreditMax: MaxCredit,
 		ReportDestination: AllPhysical,
 		CIASEClientSAP:    0x01, CIASEServerSAP: 0x00, ReportSAP: 0xFD,
 		NotAddressed: 6 * time.Hour,
@@ -99,8 +102,14 @@ func (p Profile) Validate() error {
 	if p.MaxFrame < 26 || p.MaxFrame > 242 {
 		bad("longest frame %d octets: want 26 to 242", p.MaxFrame)
 	}
+	if p.RegisterFrame != 0 && (p.RegisterFrame < 26 || p.RegisterFrame > 242) {
+		bad("longest frame of a Register %d octets: want 26 to 242, or 0", p.RegisterFrame)
+	}
 	if p.GapSlots < 0 || p.GapSlots > 100 {
 		bad("gap of %d slots: want 0 to 100", p.GapSlots)
+	}
+	if p.RegisterSlots < 0 || p.RegisterSlots > 100 {
+		bad("%d report slots behind a Register: want 0 to 100", p.RegisterSlots)
 	}
 	if p.NotAddressed <= 0 {
 		bad("time-out not addressed %v: want more than 0", p.NotAddressed)

@@ -15,9 +15,13 @@ import (
 type association struct {
 	title    plc.SystemTitle
 	client   *dlms.Client
-	keys     *dlms.Keys // behind a pointer, so that no print of an owner reaches the octets
-	sap      byte       // of us
+	keys     *dlms.Keys             // behind a pointer, so that no print of an owner reaches the octets
+	counter  func() (uint32, error) // draws our next invocation counter
+	sap      byte                   // of us
 	address  plc.Address
+	frame    int // longest LPDU it takes, in octets
+	offered  int // the frame for which the client was made
+	most     int // attributes it takes in one Get; 0: no bound is known
 	manner   manner
 	silences int  // operations in a row that were not answered at all
 	busy     bool // an operation is under way
@@ -33,8 +37,9 @@ type cache struct {
 	limit   int
 	order   *list.List // of *association
 	entries map[plc.SystemTitle]*list.Element
-	// floors are the last invocation counters of meters whose association was
-	// dropped. Only a meter whose answer was verified gets in.
+	// floors are the highest verified invocation counters of meters whose association was
+	// dropped, so that the next one refuses recordings. They are kept until the program
+	// ends: one number for each ciphered meter, of which there are as many as keys.
 	floors map[plc.SystemTitle]uint32
 }
 
@@ -73,12 +78,13 @@ func (c *cache) drop(e *list.Element) {
 	}
 }
 
-// forget closes the association of a meter that was registered anew. Counters stay.
+// forget closes the association of a meter that was registered anew, perhaps with another
+// firmware. Counters stay.
 func (c *cache) forget(title plc.SystemTitle) {
 	if e := c.entries[title]; e != nil {
 		a := e.Value.(*association)
 		a.client.Reset()
-		a.silences = 0
+		a.silences, a.most = 0, 0
 	}
 }
 
@@ -104,25 +110,48 @@ func (i *Initiator) associate(p plc.Peer) (*association, error) {
 	}
 	if a.address != p.Address || a.silences >= silencesLimit {
 		a.client.Reset()
-		a.address, a.silences = p.Address, 0
+		a.address, a.silences, a.most = p.Address, 0, 0
 	}
+	i.fit(a, p)
 	return a, nil
 }
+
+// fit heeds the longest frame of a meter. Requests do at once; the longest answer is agreed
+// when the association is opened, and an open one is not closed for it: the meter
+// knew its limit when it agreed.
+func (i *Initiator) fit(a *association, p plc.Peer) {
+	a.frame = i.cfg.Profile.MaxFrame
+	if p.MaxFrame >= minFrame {
+		a.frame = min(a.frame, p.MaxFrame)
+	}
+	if a.frame == a.offered || a.client != nil && a.client.State() != dlms.Closed {
+		return
+	}
+	c := dlms.ClientConfig{
+		ClientTitle: i.cfg.Title, ServerTitle: a.title, Keys: *a.keys, Counter: a.counter,
+		MaxPDU: a.frame - llc.HeaderSize, MaxTransfer: i.cfg.MaxTransfer,
+	}
+	c.LastPeerCounter, c.SeenPeer = i.associations.floor(a.title)
+	if a.client != nil {
+		if last, ok := a.client.LastPeerCounter(); ok {
+			c.LastPeerCounter, c.SeenPeer = last, true
+		}
+	}
+	a.client, a.offered = dlms.NewClient(c), a.frame
+}
+
+// minFrame is the least that class 55 allows; what is below says nothing.
+const minFrame = 26
 
 func (i *Initiator) newAssociation(p plc.Peer, keys dlms.Keys) *association {
 	a := &association{
 		title: p.Title, keys: &keys, sap: i.cfg.ClientSAP, address: p.Address,
+		counter: dlms.NewStride(i.cfg.Counters, p.Title, i.cfg.CounterRow).Next,
 	}
 	if keys.Mechanism == dlms.None {
 		a.sap = i.cfg.PublicSAP
 	}
-	c := dlms.ClientConfig{
-		ClientTitle: i.cfg.Title, ServerTitle: p.Title, Keys: keys,
-		Counter: dlms.NewStride(i.cfg.Counters, p.Title, i.cfg.CounterRow).Next,
-		MaxPDU:  i.cfg.Profile.MaxFrame - llc.HeaderSize,
-	}
-	c.LastPeerCounter, c.SeenPeer = i.associations.floor(p.Title)
-	a.client = dlms.NewClient(c)
+	i.fit(a, p)
 	return a
 }
 

@@ -30,6 +30,7 @@ type Config struct {
 	Margin       time.Duration // what our own side may add to every answer, rounded up to slots (default 100 ms)
 	Associations int           // kept open at most; the one unused longest is forgotten (default 2048)
 	Queue        int           // jobs that wait in each of the two queues (default 16); at the bound, callers wait
+	MaxTransfer  int           // octets of the longest value or list taken in blocks (default dlms.DefaultMaxTransfer)
 
 	CallCredit  plc.Credit // initial credit of the repeater call (default 7)
 	SlotsForNew uint8      // slots in the repeater call for servers without an address
@@ -48,6 +49,9 @@ type TraceFrame struct {
 	MSDU                []byte // not to be changed or kept
 }
 
+// maxTransferLimit bounds what one meter can make us keep in memory.
+const maxTransferLimit = 16 << 20
+
 func (c Config) withDefaults() Config {
 	if c.Profile.BitRate == 0 {
 		c.Profile = plc.DefaultProfile()
@@ -60,6 +64,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.Margin, 100*time.Millisecond)
 	fill(&c.Associations, 2048)
 	fill(&c.Queue, 16)
+	fill(&c.MaxTransfer, dlms.DefaultMaxTransfer)
 	fill(&c.CallCredit, plc.MaxCredit)
 	return c
 }
@@ -89,6 +94,9 @@ func (c Config) Validate() error {
 	}
 	if c.Associations < 2 || c.Queue < 1 {
 		errs = append(errs, fmt.Errorf("%d associations and a queue of %d: want at least 2 and 1", c.Associations, c.Queue))
+	}
+	if c.MaxTransfer < 0 || c.MaxTransfer > maxTransferLimit {
+		errs = append(errs, fmt.Errorf("values of %d octets in blocks: want at most %d", c.MaxTransfer, maxTransferLimit))
 	}
 	if c.CallCredit > plc.MaxCredit {
 		errs = append(errs, fmt.Errorf("credit %d of the repeater call: want at most %d", c.CallCredit, plc.MaxCredit))

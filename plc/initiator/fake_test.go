@@ -177,11 +177,14 @@ type fakeMeter struct {
 	server  *dlms.Server
 	rows    int
 	acts    int
+	asked   int                                            // attributes read by one request
+	judge   func(asked int, answer []byte) []byte          // the last word on an answer; nil: it stays
 	heard   []byte                                         // first octet of each APDU that came
 	change  func(n int, answer mac.DataIndication) []reply // nil: the answer comes at once
 }
 
 func (m *fakeMeter) Get(_ time.Time, ref cosem.Ref) ([]byte, cosem.AccessResult) {
+	m.asked++
 	switch ref.Object {
 	case clockRef.Object:
 		return axdr.AppendOctets(nil, make([]byte, 12)), cosem.Success
@@ -194,6 +197,7 @@ func (m *fakeMeter) Get(_ time.Time, ref cosem.Ref) ([]byte, cosem.AccessResult)
 		}
 		return b, cosem.Success
 	}
+	m.asked += 100 // one that counts refuses this even alone
 	return nil, cosem.ObjectUndefined
 }
 
@@ -236,7 +240,7 @@ func (m *fakeMeter) start(keys dlms.Keys) {
 func (m *fakeMeter) answer(l llc.LPDU, credit plc.Credit) *mac.DataIndication {
 	frame := mac.DataIndication{Source: m.address, Destination: 0xC00, Credits: plc.Credits{Initial: credit, Current: credit}}
 	if l.DSAP == 0 {
-		a, _, err := ciase.Parse(l.APDU, 8)
+		a, _, err := ciase.Parse(l.APDU, m.title.Size())
 		if p, ok := a.(ciase.PingRequest); ok && err == nil && p.Title == m.title {
 			frame.MSDU = llc.LPDU{DSAP: 1, APDU: ciase.PingResponse{Title: m.title}.Append(nil)}.Append(nil)
 			return &frame
@@ -247,7 +251,11 @@ func (m *fakeMeter) answer(l llc.LPDU, credit plc.Credit) *mac.DataIndication {
 		return nil
 	}
 	m.heard = append(m.heard, l.APDU[0])
+	m.asked = 0
 	b := m.server.Receive(time.Now(), l.APDU)
+	if m.judge != nil {
+		b = m.judge(m.asked, b)
+	}
 	if b == nil {
 		return nil
 	}

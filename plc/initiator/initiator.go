@@ -139,7 +139,13 @@ func (i *Initiator) gather() {
 // stray counts a frame for us that answers nothing. Servers do not speak unasked, but
 // what was asked may come late.
 func (i *Initiator) stray(h heard) {
-	if h.err == nil { // the others are counted as garbled
-		i.counts.add(func(c *Counts) { c.Stray++ })
-	}
+	i.counts.add(func(c *Counts) {
+		switch {
+		case h.err != nil: // counted as garbled
+		case h.report():
+			c.Unasked++
+		default:
+			c.Stray++
+		}
+	})
 }

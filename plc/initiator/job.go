@@ -14,17 +14,17 @@ var ErrStopped = errors.New("the initiator has stopped")
 
 // job is one piece of work that a caller waits for.
 type job struct {
-	ctx     context.Context // of the caller; while the job is served it also ends with life
-	life    context.Context // of Run
-	urgent  bool
-	titles  []plc.SystemTitle // the meters it is about; none may be spoken to by others meanwhile
-	do      func(*job) error
-	x       plc.Exchange
-	heard   bool // the last thing on the line was an answer to it
-	tooLong bool // its last request did not fit a frame or the meter
-	err     error
-	state   atomic.Uint32
-	done    chan struct{}
+	ctx    context.Context // of the caller; while the job is served it also ends with life
+	life   context.Context // of Run
+	urgent bool
+	titles []plc.SystemTitle // the meters it is about; none may be spoken to by others meanwhile
+	do     func(*job) error
+	x      plc.Exchange
+	heard  bool   // the last thing on the line was an answer to it
+	excess excess // whether asking for less at a time may help, after its last operation failed
+	err    error
+	state  atomic.Uint32
+	done   chan struct{}
 }
 
 // States of a job: only one of the two sides can move it away from waiting.

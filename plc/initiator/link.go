@@ -77,24 +77,6 @@ func (l *Link) Get(ctx context.Context, p plc.Peer, refs ...cosem.Ref) (results 
 	return results, x, err
 }
 
-// get reads refs at once or, when that does not fit one frame, in two halves.
-func (i *Initiator) get(j *job, p plc.Peer, refs []cosem.Ref) ([]cosem.Result, error) {
-	results, err := i.operate(j, p, false, dlms.Get(refs...))
-	if err != nil || !j.tooLong || len(refs) == 1 {
-		return results, err
-	}
-	half := len(refs) / 2
-	first, err := i.get(j, p, refs[:half])
-	if err != nil || j.x.Outcome != plc.Answered {
-		return nil, err
-	}
-	second, err := i.get(j, p, refs[half:])
-	if err != nil || j.x.Outcome != plc.Answered {
-		return nil, err
-	}
-	return append(first, second...), nil
-}
-
 // Set writes one attribute; data is one encoded value, the same in every attempt. Answered means that the meter
 // answered: the result tells whether it did as asked.
 func (l *Link) Set(ctx context.Context, p plc.Peer, ref cosem.Ref, data []byte) (cosem.AccessResult, plc.Exchange, error) {

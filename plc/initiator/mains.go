@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"busbar/plc"
+	"busbar/plc/ciase"
 	"busbar/plc/llc"
 	"busbar/plc/mac"
 )
@@ -59,6 +60,9 @@ type heard struct {
 	late bool  // it answers an earlier attempt: the last one's answer is still to come
 }
 
+// report tells a DiscoverReport, whatever its access points (sfsk.md 3.1).
+func (h heard) report() bool { return ciase.Tag(h.lpdu.APDU[0]) == ciase.TagDiscoverReport }
+
 // send waits until the mains is free and sends r. The deadline in the returned request
 // lies half a slot off the grid, on which all frames begin and end (sfsk.md 7.6).
 func (m *mains) send(ctx context.Context, r request) (request, error) {
@@ -94,6 +98,15 @@ func (m *mains) send(ctx context.Context, r request) (request, error) {
 	return r, nil
 }
 
+// expect keeps the mains busy until the answer to r can come no more, whatever else came
+// from the same server meanwhile and looked like it.
+func (m *mains) expect(r request) {
+	m.owed = true
+	if r.deadline.After(m.free) {
+		m.free = r.deadline
+	}
+}
+
 // hold keeps the mains busy for some slots from now.
 func (m *mains) hold(slots int) {
 	m.free, m.owed = time.Now().Add(m.profile.Slots(slots)+m.profile.Slot()/4), false
@@ -107,6 +120,8 @@ func (m *mains) settle(ctx context.Context) error {
 			return err
 		}
 		switch {
+		case ok && h.err == nil && h.report():
+			m.counts.add(func(c *Counts) { c.Unasked++ })
 		case ok && h.err == nil:
 			m.counts.add(func(c *Counts) { c.Late++ })
 		case !ok && !time.Now().Before(m.free):

@@ -19,6 +19,9 @@ type operation struct {
 	peer plc.Peer
 	a    *association
 	acts bool // it is an ACTION, which is not sent twice
+
+	greeted bool // the meter answered while the association was opened
+	served  bool // the meter answered in the open association
 }
 
 // noAnswer says that all attempts were in vain. bad is why the last thing heard from
@@ -56,7 +59,9 @@ func (i *Initiator) operate(j *job, p plc.Peer, acts bool, op dlms.Op) ([]cosem.
 	case errors.As(err, &silent) && a.client.State() == dlms.Opened:
 		a.silences++
 	}
-	return results, i.conclude(j, err)
+	bad := i.conclude(j, err)
+	j.excess = o.excess(err)
+	return results, bad
 }
 
 // individual refuses a peer that no server can be.
@@ -73,7 +78,7 @@ func (i *Initiator) individual(p plc.Peer) error {
 // conclude sorts the end of an operation into an outcome or a failure of our own side,
 // which it returns.
 func (i *Initiator) conclude(j *job, err error) error {
-	j.x.Outcome, j.x.Detail, j.tooLong = plc.Answered, "", false
+	j.x.Outcome, j.x.Detail, j.x.Counter = plc.Answered, "", 0
 	if err == nil {
 		return nil
 	}
@@ -93,9 +98,9 @@ func (i *Initiator) conclude(j *job, err error) error {
 		j.x.Outcome = plc.Silent
 	case errors.As(err, &silent), errors.Is(err, dlms.ErrForged), errors.Is(err, dlms.ErrGarbled):
 		j.x.Outcome = plc.Garbled
-	case errors.As(err, &long):
-		j.x.Outcome, j.tooLong = plc.Refused, true
-	case errors.As(err, &refused), errors.As(err, &keys), errors.As(err, &other), errors.Is(err, dlms.ErrCounterSpent):
+	case errors.As(err, &refused):
+		j.x.Outcome, j.x.Counter = plc.Refused, refused.Counter
+	case errors.As(err, &long), errors.As(err, &keys), errors.As(err, &other), errors.Is(err, dlms.ErrCounterSpent):
 		j.x.Outcome = plc.Refused
 	default:
 		return err
@@ -122,11 +127,13 @@ func (o *operation) once(op dlms.Op) ([]cosem.Result, error) {
 		return nil, err
 	}
 	for {
+		opened := o.a.client.State() == dlms.Opened
 		e, err := o.exchange(down)
 		if err != nil {
 			o.a.client.Abort()
 			return nil, err
 		}
+		o.greeted, o.served = o.greeted || !opened, o.served || opened
 		if e.Done {
 			return e.Results, nil
 		}
@@ -160,7 +167,7 @@ func (o *operation) exchange(down []byte) (dlms.Effects, error) {
 // attempt sends one request once and waits for its answer.
 func (o *operation) attempt(down []byte) (dlms.Effects, error) {
 	lpdu := o.a.lpdu(o.cfg.ServerSAP, down)
-	if limit := o.cfg.Profile.MaxFrame; lpdu.Size() > limit {
+	if limit := o.a.frame; lpdu.Size() > limit {
 		return dlms.Effects{}, &dlms.TooLongError{Size: len(down), Limit: limit - (lpdu.Size() - len(down))}
 	}
 	if o.j.x.Requests > 0 {
@@ -168,6 +175,7 @@ func (o *operation) attempt(down []byte) (dlms.Effects, error) {
 	}
 	r, err := o.ask(o.j, request{
 		to: o.peer.Address, credit: o.peer.Credit, lpdu: lpdu,
+		// The profile's, even when the meter names a shorter one: what it sends is up to it.
 		answer: o.patience.slots(o.cfg.Profile, o.a.manner, o.peer.Credit, o.cfg.Profile.MaxFrame),
 	})
 	if err != nil {
@@ -251,6 +259,7 @@ func (i *Initiator) ask(j *job, r request) (request, error) {
 // returns a noAnswer with what was bad before.
 func (i *Initiator) listen(j *job, r request, bad *error) (heard, bool, error) {
 	for {
+		i.mains.expect(r)
 		h, ok, err := i.mains.listen(j.ctx, r.deadline)
 		switch {
 		case err != nil:

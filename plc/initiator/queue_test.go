@@ -115,10 +115,10 @@ func TestConfig(t *testing.T) {
 	if err := good.Validate(); err != nil {
 		t.Error(err)
 	}
-	bad := Config{Attempts: 11, Queue: -1, Associations: 1, Margin: -1, CallCredit: 8, Profile: plc.DefaultProfile()}
-	bad.Profile.BitRate = 1
+	bad := Config{Attempts: 11, MaxTransfer: -1, Queue: -1, Associations: 1, Margin: -1, CallCredit: 8, Profile: plc.DefaultProfile()}
+	bad.Profile.BitRate, bad.Profile.RegisterFrame, bad.Profile.RegisterSlots = 1, 25, -1
 	err := bad.Validate()
-	for _, want := range []string{"title", "attempts", "queue", "margin", "repeater call", "bit rate"} {
+	for _, want := range []string{"title", "attempts", "queue", "margin", "repeater call", "bit rate", "in blocks", "frame of a Register", "slots behind a Register"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing of the %s in: %v", want, err)
 		}

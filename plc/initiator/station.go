@@ -25,7 +25,7 @@ func (i *Initiator) discover(j *job, d plc.DiscoverRequest) ([]plc.Report, error
 	a := ciase.Discover{Probability: d.Probability, Slots: d.Slots, ReportCredit: d.ReportCredit}
 	r, err := i.ask(j, request{
 		to: plc.AllPhysical, credit: d.Credit, lpdu: i.management(a),
-		answer: p.GapSlots + int(d.Slots)*(frameSlots(1, d.ReportCredit)+p.DiscoverSlotExtra),
+		answer: p.GapSlots + reportSlots(p, int(d.Slots), d.ReportCredit),
 	})
 	if err != nil {
 		return nil, err
@@ -61,11 +61,12 @@ func (i *Initiator) collect(j *job, r request) (reports []plc.Report, bad, err e
 		}
 		a, _, err := ciase.Parse(h.lpdu.APDU, i.cfg.Profile.TitleSize)
 		d, isReport := a.(ciase.DiscoverReport)
-		if err != nil && ciase.Tag(h.lpdu.APDU[0]) == ciase.TagDiscoverReport {
+		switch {
+		case err != nil && h.report():
 			i.counts.add(func(c *Counts) { c.Garbled++ })
 			bad = err
-		}
-		if !isReport {
+			continue
+		case !isReport:
 			i.stray(h)
 			continue
 		}
@@ -73,6 +74,9 @@ func (i *Initiator) collect(j *job, r request) (reports []plc.Report, bad, err e
 		j.x.Up, j.x.Down = h.Credits.Used(), h.Credits.Delta
 		j.x.Signal = i.signal(j.ctx)
 		for k, title := range d.Titles {
+			if title == i.cfg.Title || slices.Contains(d.Titles[:k], title) {
+				continue // no server, or told already
+			}
 			reports = append(reports, plc.Report{
 				Title: title, Address: h.Source, Relayed: k > 0, Alarm: d.Alarm, HasAlarm: d.HasAlarm,
 				Credits: h.Credits, Signal: j.x.Signal,
@@ -81,7 +85,13 @@ func (i *Initiator) collect(j *job, r request) (reports []plc.Report, bad, err e
 	}
 }
 
-// register broadcasts addresses in as many frames as they need.
+// reportSlots is how long n report slots take (sfsk.md 4.6).
+func reportSlots(p plc.Profile, n int, credit plc.Credit) int {
+	return n * (frameSlots(1, credit) + p.DiscoverSlotExtra)
+}
+
+// register broadcasts addresses in as many frames as they need. Nobody is asked to answer,
+// but some servers do so with a DiscoverReport (sfsk.md D14).
 func (i *Initiator) register(j *job, regs []plc.Registration, credit plc.Credit) error {
 	size := i.cfg.Title.Size()
 	for _, r := range regs {
@@ -98,7 +108,12 @@ func (i *Initiator) register(j *job, regs []plc.Registration, credit plc.Credit)
 		j.x.Outcome = plc.Refused
 		return nil
 	}
-	capacity := ciase.RegisterCapacity(i.cfg.Profile.MaxFrame-llc.HeaderSize, size)
+	profile := i.cfg.Profile
+	frame := profile.MaxFrame
+	if n := profile.RegisterFrame; n != 0 {
+		frame = min(frame, n)
+	}
+	capacity := ciase.RegisterCapacity(frame-llc.HeaderSize, size)
 	if capacity == 0 {
 		return errors.New("frames of this segment are too short for a Register: raise the longest frame of the profile")
 	}
@@ -107,9 +122,14 @@ func (i *Initiator) register(j *job, regs []plc.Registration, credit plc.Credit)
 			i.between(j)
 		}
 		lpdu := i.management(ciase.Register{Initiator: i.cfg.Title, Servers: batch})
-		if _, err := i.ask(j, request{to: plc.AllPhysical, credit: credit, lpdu: lpdu}); err != nil {
+		r := request{to: plc.AllPhysical, credit: credit, lpdu: lpdu}
+		if n := profile.RegisterSlots; n > 0 {
+			r.answer = profile.GapSlots + reportSlots(profile, n, credit)
+		}
+		if _, err := i.ask(j, r); err != nil {
 			return err
 		}
+		j.x.Slots += r.answer
 		for _, r := range batch {
 			i.associations.forget(r.Title)
 		}
@@ -151,6 +171,9 @@ func (i *Initiator) awaitPing(j *job, p plc.Peer, r request) error {
 		a, _, err := ciase.Parse(h.lpdu.APDU, p.Title.Size())
 		switch a := a.(type) {
 		case ciase.PingResponse:
+			if p := i.cfg.Profile; h.lpdu.DSAP == p.CIASEServerSAP && h.lpdu.SSAP == p.CIASEClientSAP {
+				i.counts.add(func(c *Counts) { c.Swapped++ }) // sfsk.md D5
+			}
 			i.answered(j, r, h)
 			if a.Title != p.Title {
 				return otherTitle{a.Title}

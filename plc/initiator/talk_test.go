@@ -96,7 +96,7 @@ func TestSilentMeter(t *testing.T) {
 // asked with, silence costs less.
 func TestPatience(t *testing.T) {
 	var p patience
-	var quiet, loud, fresh manner
+	var quiet, loud, fresh, own manner
 	if got := p.credit(fresh, 1, 7); got != 7 {
 		t.Errorf("never heard: %d", got)
 	}
@@ -110,10 +110,11 @@ func TestPatience(t *testing.T) {
 	if p.gap != maxGap || loud.gap != maxGap || quiet.gap != 1 {
 		t.Errorf("gaps %d, %d, %d", p.gap, loud.gap, quiet.gap)
 	}
+	p.learn(&own, 5, 4, 1) // it takes 4 whatever it is asked with
 	for _, tt := range []struct {
 		m    manner
 		want plc.Credit
-	}{{quiet, 2}, {loud, 4}, {fresh, 7}} {
+	}{{quiet, 2}, {loud, 4}, {fresh, 7}, {own, 4}} {
 		if got := p.credit(tt.m, 2, 7); got != tt.want {
 			t.Errorf("%+v: %d, want %d", tt.m, got, tt.want)
 		}
@@ -439,14 +440,14 @@ func TestRegisterInBatches(t *testing.T) {
 		}
 		odd := plc.Registration{Title: plc.MustSystemTitle([]byte("SIXSIX")), Address: 99}
 		x, err := b.link.Register(b.Context(), append(regs, odd), 2)
-		b.want(x, err, plc.Answered, 2, 0)
-		if x.Slots != 7*3+6*3 {
+		b.want(x, err, plc.Answered, 4, 0)
+		if gap := 2 + 3; x.Slots != 3*(4*3+gap)+2*3+gap {
 			t.Errorf("%d slots", x.Slots)
 		}
 		var got []plc.Registration
 		for _, r := range b.line.requests() {
 			l, _, err := llc.Parse(r.MSDU)
-			if err != nil || len(r.MSDU) > 242 || r.Destination != plc.AllPhysical || r.Credit != 2 {
+			if err != nil || len(r.MSDU) > 134 || r.Destination != plc.AllPhysical || r.Credit != 2 {
 				t.Fatalf("%+v, %v", r, err)
 			}
 			a, _, err := ciase.Parse(l.APDU, 8)

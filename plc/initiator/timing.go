@@ -29,7 +29,7 @@ type patience struct {
 // manner is what we learned of one server.
 type manner struct {
 	answers int
-	loudest plc.Credit // largest credit of an answer that was above that of its request
+	loudest plc.Credit // largest credit of an answer that was not that of its request
 	gap     int        // most slots between a request's repetitions and its answer
 }
 
@@ -56,11 +56,14 @@ func (p *patience) learn(m *manner, request, answer plc.Credit, gap int) {
 	m.answers++
 	m.gap = max(m.gap, min(gap, maxGap))
 	p.gap = max(p.gap, m.gap)
-	if answer <= request {
+	if answer == request {
 		p.modest++
 		return
 	}
-	p.modest, m.loudest = 0, max(m.loudest, answer)
+	m.loudest = max(m.loudest, answer) // it has a mind of its own: a later request may have less
+	if answer > request {
+		p.modest = 0
+	}
 }
 
 // slots is the time from the end of a request's repetitions to the end of the longest
