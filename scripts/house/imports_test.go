@@ -39,6 +39,18 @@ var denials = []denial{
 		why: "the driver carries octets; it satisfies initiator.Line without knowing it",
 	},
 	{
+		from: []string{"plc/wrapper", "plc/hdlc"}, to: []string{"plc/dlms", "plc/cosem", "plc/axdr", "plc/modem", "plc/initiator", "plc/street"},
+		why: "a carrier knows nothing of what it carries",
+	},
+	{
+		from: []string{"plc/trace"}, to: []string{"plc/dlms", "plc/cosem", "plc/axdr", "plc/mac", "plc/llc", "plc/ciase", "plc/initiator", "plc/street"},
+		why: "the black box keeps octets and decodes nothing",
+	},
+	{
+		from: []string{"plc/dissect"}, to: []string{"plc/initiator", "plc/street"},
+		why: "a frame is taken apart by codecs alone",
+	},
+	{
 		from: []string{"plc/initiator"}, to: []string{"plc/modem", "plc/street"},
 		why: "modem and street both satisfy the initiator's Line",
 	},

@@ -11,7 +11,7 @@ import (
 // socket or clock, so that a night of them runs in virtual time and any frame
 // can be replayed.
 var codecs = []string{
-	"plc/axdr", "plc/cosem", "plc/mac", "plc/llc", "plc/ciase", "plc/dlms", "uplink/envelope",
+	"plc/axdr", "plc/cosem", "plc/mac", "plc/llc", "plc/ciase", "plc/dlms", "plc/wrapper", "plc/hdlc", "plc/dissect", "uplink/envelope",
 	"concentrator/roster", "concentrator/round", "concentrator/capture", "concentrator/order",
 }
 
@@ -47,7 +47,7 @@ func TestCodecsHaveNoClockOrGoroutine(t *testing.T) {
 
 // parsers are the packages whose exported Parse functions face bytes from outside.
 var parsers = []string{
-	"plc/axdr", "plc/cosem", "plc/mac", "plc/llc", "plc/ciase", "plc/dlms", "plc/modem",
+	"plc/axdr", "plc/cosem", "plc/mac", "plc/llc", "plc/ciase", "plc/dlms", "plc/modem", "plc/wrapper", "plc/hdlc", "plc/trace",
 	"uplink/envelope", "uplink/cellular",
 }
 
