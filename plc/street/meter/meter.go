@@ -93,6 +93,16 @@ func (m *Meter) Reset() {
 	m.public.Reset()
 }
 
+// Release releases the association of one client, as when its connection is gone.
+func (m *Meter) Release(client byte) {
+	switch client {
+	case clientManagement:
+		m.management.Reset()
+	case clientPublic:
+		m.public.Reset()
+	}
+}
+
 // Clock is the time that the meter would tell at now.
 func (m *Meter) Clock(now time.Time) time.Time {
 	return time.UnixMilli(m.clock(now.UnixMilli())).UTC()

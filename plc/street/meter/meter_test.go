@@ -297,8 +297,8 @@ func TestPublicClient(t *testing.T) {
 			t.Errorf("%v: %v, want it hidden", ref, r.Access)
 		}
 	}
-	if n := len(secret.value(cosem.ClassAssociationLN, "0.0.40.0.0.255", 2).Items); n != 4 {
-		t.Errorf("%d objects shown to the public, want 4", n)
+	if n := len(secret.value(cosem.ClassAssociationLN, "0.0.40.0.0.255", 2).Items); n != 5 {
+		t.Errorf("%d objects shown to the public, want 5", n)
 	}
 	open := connect(t, newMeter(nil), clientPublic)
 	if r := open.get(profileRef(cosem.ByEntry(1, 1, 1, 0)))[0]; r.Access != cosem.Success {

@@ -39,7 +39,7 @@ type tree []object
 var objects = newTree()
 
 func newTree() tree {
-	t := tree{associationObject(), clockObject(), {
+	t := tree{associationObject(), sapObject(), clockObject(), {
 		class: cosem.ClassData, name: cosem.MustOBIS("0.0.42.0.0.255"), public: true,
 		attributes: read(func(c *call, dst []byte) []byte { return axdr.AppendOctets(dst, []byte(c.cfg.Name)) }),
 	}, {
