@@ -4,7 +4,7 @@ export CGO_CFLAGS := -O2 -g0 -DHAVE_FDATASYNC=1
 export CGO_ENABLED := 1
 
 GOFLAGS_BUILD := -trimpath -tags "sqlite_omit_load_extension,netgo,osusergo"
-COMMANDS := concentrator center street demo
+COMMANDS := concentrator center street demo plcscope
 
 .PHONY: help demo build test lint bench clean
 
