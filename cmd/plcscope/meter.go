@@ -12,6 +12,7 @@ import (
 	"busbar/cmd/plcscope/reader"
 	"busbar/plc/cosem"
 	"busbar/plc/dissect"
+	"busbar/plc/hdlc"
 )
 
 // meterFlags are the flags of every command that reads a meter.
@@ -24,6 +25,10 @@ type meterFlags struct {
 	counter           uint32
 	counterObject     string
 	asJSON, frames    bool
+	device            uint16
+	addressSize       uint8
+	frame, window     int
+	serial            reader.Serial
 }
 
 func (m *meterFlags) add(cmd *cobra.Command) {
@@ -39,6 +44,13 @@ func (m *meterFlags) add(cmd *cobra.Command) {
 	f.IntVar(&m.retries, "retries", 2, "how often a request without answer is sent again")
 	f.Uint32Var(&m.counter, "counter", 0, "first invocation counter to use; 0 asks the meter for its last")
 	f.StringVar(&m.counterObject, "counter-object", "0.0.43.1.0.255", "object that holds the meter's last counter, for the public client")
+	f.Uint16Var(&m.device, "device", 0, "HDLC: physical device, the lower part of the address; at a door onto many meters 16 is the first")
+	f.Uint8Var(&m.addressSize, "address-size", 0, "HDLC: octets of the meter's address: 1, 2 or 4; 0: the fewest that fit")
+	f.IntVar(&m.frame, "frame", hdlc.DefaultInfo, "HDLC: octets of information in a frame, offered both ways: 32 to 2030")
+	f.IntVar(&m.window, "window", hdlc.DefaultWindow, "HDLC: frames before an acknowledgement, offered both ways: 1 to 7")
+	f.IntVar(&m.serial.Baud, "baud", 9600, "serial port: speed of HDLC, when not negotiated in mode E")
+	f.BoolVar(&m.serial.ModeE, "mode-e", false, "serial port: begin with IEC 62056-21 mode E at 300 baud, as optical heads do")
+	f.StringVar(&m.serial.Device, "mode-e-device", "", "serial port: device address in the opening of mode E")
 	f.BoolVar(&m.asJSON, "json", false, "print JSON, one object a line")
 	f.BoolVar(&m.frames, "frames", false, "print every APDU with its meaning to standard error")
 }
@@ -53,7 +65,12 @@ func (m *meterFlags) config(target string, trace io.Writer) (reader.Config, erro
 	if err != nil {
 		return reader.Config{}, err
 	}
+	if m.addressSize > 4 || m.addressSize == 3 {
+		return reader.Config{}, fmt.Errorf("--address-size %d: want 1, 2 or 4", m.addressSize)
+	}
 	c := reader.Config{
+		Device: m.device, AddressSize: m.addressSize, Serial: m.serial,
+		HDLC:   hdlc.Parameters{InfoTransmit: m.frame, InfoReceive: m.frame, WindowTransmit: m.window, WindowReceive: m.window},
 		Target: t, Client: m.client, Server: m.server, MaxPDU: m.maxPDU, Timeout: m.timeout, Retries: max(0, m.retries), Counter: m.counter,
 	}
 	if err := c.Title.UnmarshalText([]byte(m.title)); err != nil {

@@ -108,10 +108,15 @@ func scope(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
+// carriers are the ways to a meter, with the flags that name meter i on a door onto all.
 var carriers = []struct {
 	scheme string
 	kind   door.Kind
-}{{"tcp", door.Wrapper}}
+	which  func(i int) []string
+}{
+	{"tcp", door.Wrapper, func(i int) []string { return []string{"--server", fmt.Sprint(i + 1)} }},
+	{"hdlc", door.HDLC, func(i int) []string { return []string{"--device", fmt.Sprint(i + 16)} }},
+}
 
 // TestWalk reads everything of three meters over each carrier, and wants the same whatever
 // the longest APDU is.
@@ -123,8 +128,8 @@ func TestWalk(t *testing.T) {
 		for i, mechanism := range names {
 			objects := map[int]int{}
 			for _, size := range []int{134, 242, 65535} {
-				out, err := scope(t, "walk", at, "--server", fmt.Sprint(i+1), "--mechanism", mechanism, "--keys", s.keys,
-					"--meter-title", s.meters[i].Title().String(), "--max-pdu", fmt.Sprint(size), "--json")
+				out, err := scope(t, append(carrier.which(i), "walk", at, "--mechanism", mechanism, "--keys", s.keys,
+					"--meter-title", s.meters[i].Title().String(), "--max-pdu", fmt.Sprint(size), "--json")...)
 				if err != nil {
 					t.Fatalf("%s, %s, %d: %v", carrier.scheme, mechanism, size, err)
 				}

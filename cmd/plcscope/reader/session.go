@@ -11,6 +11,7 @@ import (
 	"busbar/plc/dlms"
 	"busbar/plc/dlms/acse"
 	"busbar/plc/dlms/apdu"
+	"busbar/plc/hdlc"
 )
 
 // Access point and object that every client may use to learn a meter's counter.
@@ -27,6 +28,11 @@ type Config struct {
 	MaxPDU  int
 	Timeout time.Duration // of one answer
 	Retries int           // of a request that got none
+
+	Device      uint16          // physical device, the lower HDLC address; 0: none
+	AddressSize uint8           // octets of the server's HDLC address; 0: the fewest that fit
+	HDLC        hdlc.Parameters // offered; zero fields are the defaults
+	Serial      Serial          // of a serial port
 
 	// Counter is the first invocation counter to use. 0 asks the meter, through its
 	// public client, for CounterObject.

@@ -6,6 +6,7 @@ import (
 
 	"busbar/plc/dlms/acse"
 	"busbar/plc/dlms/apdu"
+	"busbar/plc/hdlc"
 )
 
 // speaker is the meters' end of one connection, without I/O: octets in, octets out. After
@@ -30,9 +31,12 @@ type opened struct {
 
 func (v *visit) speaker(k Kind) speaker {
 	switch k {
-	default:
-		return &wrapperSpeaker{visit: v}
+	case HDLC:
+		return &hdlcSpeaker{visit: v, links: map[ends]*hdlc.Secondary{}}
+	case PLC:
+		return &plcSpeaker{visit: v}
 	}
+	return &wrapperSpeaker{visit: v}
 }
 
 // ask hands a request to a meter and returns its answer, nil when there is none.
