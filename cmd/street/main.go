@@ -42,7 +42,8 @@ what the meters captured and what they answered, to be compared with what a cent
 		Example: `  street --meters 50
   street --meters 300 --speed 150 --link ./modem --keys ./keys.csv --held ./held.csv
   street --meters 20 --security none --noise hostile --seed 7
-  street --meters 12 --title-size 6 --security lls`,
+  street --meters 12 --title-size 6 --security lls
+  street --meters 3 --wrapper :4059 --hdlc :4060`,
 		Version: version, Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return run(cmd.Context(), o, cmd.OutOrStdout())
@@ -62,5 +63,9 @@ what the meters captured and what they answered, to be compared with what a cent
 	f.DurationVar(&o.grace, "held-grace", o.grace, "how long after its capture a value may still be missing at the center")
 	f.IntVar(&o.titleSize, "title-size", o.titleSize, "octets of a system title: 6 to 10; ciphered meters have 8")
 	f.StringVar(&o.noise, "noise", o.noise, "noise on the line: quiet, standard or hostile")
+	f.StringVar(&o.doors.wrapper, "wrapper", "", "HOST:PORT at which foreign programs read the meters over the TCP wrapper; wrapper port n is meter n")
+	f.StringVar(&o.doors.hdlc, "hdlc", "", "HOST:PORT for HDLC over TCP; lower address 16 is the first meter")
+	f.StringVar(&o.doors.plc, "plc", "", "HOST:PORT for foreign S-FSK host frames over TCP; MAC address n is meter n")
+	f.BoolVar(&o.doors.each, "port-per-meter", false, "one port for each meter, counted up from the one given")
 	return cmd
 }

@@ -24,6 +24,7 @@ type options struct {
 	profiles, link, keys, security, noise string
 	held                                  string
 	back, grace                           time.Duration
+	doors                                 doorOptions
 }
 
 func defaults() *options {
@@ -91,6 +92,11 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- t.Serve(owner, terminal) }()
+	shut, err := openDoors(owner, t, o.doors, out)
+	if err != nil {
+		return err
+	}
+	defer shut()
 	w := &watch{town: t, options: o, begun: begun, out: out}
 	err = w.follow(ctx, ended)
 	if ctx.Err() != nil && o.held != "" {
