@@ -96,7 +96,7 @@ func showAPDU(w io.Writer, sent bool, apdu []byte) {
 	if sent {
 		arrow = "->"
 	}
-	say(w, "%s % X\n%s", arrow, apdu, dissect.APDU(apdu, dissect.Options{}))
+	say(w, "%s %d octets\n%s", arrow, len(apdu), dissect.APDU(apdu, dissect.Options{}))
 }
 
 // say writes for people; that nobody reads is no reason to end.

@@ -66,6 +66,10 @@ func (d *dissector) apdu(b []byte, base int) Node {
 	switch {
 	case err != nil:
 		n.wrong(base, err)
+		if tag == apdu.TagAARQ || tag == apdu.TagInitiateRequest {
+			n.field("octets", base, len(b), "%d, not shown because a password or key may be among them", len(b))
+			break
+		}
 		n.field("octets", base, len(b), "%s", bulk(b))
 	case size < len(b):
 		n.fault(base+size, "%d octets behind the APDU: %s", len(b)-size, bulk(b[size:]))
@@ -207,6 +211,9 @@ func (d *dissector) block(n *Node, k *apdu.DataBlock, b []byte, base int) {
 	n.field("piece", within(b, k.Raw, base), len(k.Raw), "%s", bulk(k.Raw))
 }
 
+// attributeSecret is the password of an association (class 15).
+const attributeSecret = 7
+
 func (d *dissector) setRequest(n *Node, b []byte, base int) (int, error) {
 	s, size, err := apdu.ParseSetRequest(b)
 	if err != nil {
@@ -218,6 +225,10 @@ func (d *dissector) setRequest(n *Node, b []byte, base int) (int, error) {
 	}
 	if s.Block != nil {
 		d.block(n, s.Block, b, base)
+		return size, nil
+	}
+	if s.Ref.Class == cosem.ClassAssociationLN && s.Ref.Attribute == attributeSecret {
+		n.field("data", within(b, s.Data, base), len(s.Data), "a new secret (hidden)")
 		return size, nil
 	}
 	n.add(value("data", s.Data, within(b, s.Data, base)))

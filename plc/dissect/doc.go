@@ -11,5 +11,6 @@
 // octets may call it.
 //
 // It never refuses octets, because those that are wrong are the ones people look at, and
-// it never prints a secret: passwords and keys inside APDUs are left out.
+// it never prints a password or key that it finds in an APDU. The octets of a frame too
+// damaged to be read are shown as they came.
 package dissect
