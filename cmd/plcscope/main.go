@@ -36,6 +36,6 @@ func newRoot() *cobra.Command {
 over the TCP wrapper, over HDLC on TCP or on a serial port.`,
 		Version: version, SilenceUsage: true, SilenceErrors: true,
 	}
-	cmd.AddCommand(newGet(), newWalk())
+	cmd.AddCommand(newDissect(), newShow(), newSniff(), newReplay(), newExport(), newGet(), newWalk())
 	return cmd
 }

@@ -26,6 +26,7 @@ type Options struct {
 type dissector struct {
 	Options
 	depth int
+	talk  *Conversation // nil for a frame by itself
 }
 
 // maxEnvelopes is how deep one APDU may lie in another: initiate in AARQ, service in
@@ -151,6 +152,9 @@ func (d *dissector) getRequest(n *Node, b []byte, base int) (int, error) {
 		return 0, err
 	}
 	invoke(n, g.Invoke)
+	if d.talk != nil && !g.Next {
+		d.talk.list = g.List
+	}
 	if g.Next {
 		n.Text += ", next block"
 		n.field("block received", base+3, 4, "%d", g.Block)
@@ -190,6 +194,7 @@ func (d *dissector) getResponse(n *Node, b []byte, base int) (int, error) {
 	switch {
 	case g.Block != nil:
 		d.block(n, g.Block, b, base)
+		d.joinBlock(n, g.Block)
 	case g.List:
 		n.Text += fmt.Sprintf(", list of %d", len(g.Results))
 	}

@@ -11,7 +11,11 @@ func (d *dissector) ciphered(n *Node, b []byte, base int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	d.protected(n, c.Text, within(b, c.Text, base), d.senders(c.Tag))
+	who, sender := "meter", d.Meter
+	if fromClient[c.Tag] {
+		who, sender = "client", d.Client
+	}
+	d.protected(n, c.Text, within(b, c.Text, base), who, sender)
 	return size, nil
 }
 
@@ -20,28 +24,35 @@ func (d *dissector) generalGlo(n *Node, b []byte, base int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	senders := []plc.SystemTitle{d.Meter, d.Client}
+	who, senders := "", []plc.SystemTitle{d.Meter, d.Client}
 	if len(g.Title) > 0 {
 		n.field("title of the sender", within(b, g.Title, base), len(g.Title), "%X", g.Title)
 		if t, err := plc.NewSystemTitle(g.Title); err == nil {
-			senders = []plc.SystemTitle{t}
+			who, senders = d.role(t), []plc.SystemTitle{t}
 		}
 	}
-	d.protected(n, g.Text, within(b, g.Text, base), senders)
+	d.protected(n, g.Text, within(b, g.Text, base), who, senders...)
 	return size, nil
 }
 
-// senders are who may have sealed a service-specific APDU: its tag tells the direction.
-func (d *dissector) senders(t apdu.Tag) []plc.SystemTitle {
+// fromClient are the service-specific APDUs that only a client seals.
+var fromClient = map[apdu.Tag]bool{
+	apdu.TagGloInitiateRequest: true, apdu.TagGloGetRequest: true, apdu.TagGloSetRequest: true, apdu.TagGloActionRequest: true,
+}
+
+// role is whose counters an APDU of a sender belongs to.
+func (d *dissector) role(t plc.SystemTitle) string {
 	switch t {
-	case apdu.TagGloInitiateRequest, apdu.TagGloGetRequest, apdu.TagGloSetRequest, apdu.TagGloActionRequest:
-		return []plc.SystemTitle{d.Client}
+	case d.Client:
+		return "client"
+	case d.Meter:
+		return "meter"
 	}
-	return []plc.SystemTitle{d.Meter}
+	return t.String()
 }
 
 // protected shows the security header and, when the keys fit, what is inside.
-func (d *dissector) protected(n *Node, text []byte, at int, senders []plc.SystemTitle) {
+func (d *dissector) protected(n *Node, text []byte, at int, who string, senders ...plc.SystemTitle) {
 	if len(text) < cipher.HeaderSize {
 		n.fault(at, "%v", cipher.ErrTruncated)
 		return
@@ -54,6 +65,7 @@ func (d *dissector) protected(n *Node, text []byte, at int, senders []plc.System
 	}
 	n.field("security control", at, 1, "%02Xh: %v", byte(p.Control), p.Control)
 	n.field("invocation counter", at+1, 4, "%d", p.Counter)
+	d.count(n, p.Counter, who, at+1)
 	plain, why := d.open(p, senders)
 	if plain == nil {
 		n.field("text", at+cipher.HeaderSize, len(p.Text), "%s (%s)", bulk(p.Text), why)

@@ -53,6 +53,10 @@ func ParseLayer(s string) (Layer, error) {
 // Frame dissects the one frame that b is.
 func Frame(l Layer, b []byte, o Options) Node {
 	d := &dissector{Options: o}
+	return d.frame(l, b)
+}
+
+func (d *dissector) frame(l Layer, b []byte) Node {
 	if l == LayerAny {
 		l = d.guess(b)
 	}
@@ -219,9 +223,13 @@ func (d *dissector) information(n *Node, f hdlc.Frame, at int) {
 			n.add(d.apdu(info[header:], at+header))
 			return
 		}
+		n.field("piece", at+header, len(info)-header, "%s", bulk(info[header:]))
+		d.joinSegment(n, f, true)
+		return
 	}
 	if len(info) > 0 {
 		n.field("piece", at, len(info), "%s", bulk(info))
+		d.joinSegment(n, f, false)
 	}
 }
 
