@@ -20,7 +20,7 @@ type hdlcLink struct {
 }
 
 // polls is how often a meter is asked again within one time-out.
-const polls = 3
+const polls = 5
 
 // openHDLC sets the link up.
 func openHDLC(c conn, cfg hdlc.PrimaryConfig, timeout time.Duration) (*hdlcLink, error) {
