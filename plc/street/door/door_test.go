@@ -17,6 +17,7 @@ import (
 	"busbar/plc/dlms"
 	"busbar/plc/hdlc"
 	"busbar/plc/llc"
+	"busbar/plc/mac"
 	"busbar/plc/modem/foreign"
 	"busbar/plc/street/load"
 	"busbar/plc/street/meter"
@@ -309,6 +310,53 @@ func TestPLCDoor(t *testing.T) {
 	})
 }
 
+// TestPLCDoorWithHDLC sets up the link that a foreign program asks for in a MAC frame
+// (dlms-vectors.md L6), and reads over it.
+func TestPLCDoorWithHDLC(t *testing.T) {
+	stage(t, Config{}, PLC, 1, func(_ *Doors, p *pipes) {
+		c := p.dial()
+		snrm := unhex(t, "6c6c00c01fff117ea007032393bf327e0000000000000000000000000000000000a1cfca")
+		link := hdlc.NewPrimary(hdlc.PrimaryConfig{Client: hdlc.Address{Upper: 17, Size: 1}, Server: hdlc.Address{Upper: 1, Size: 1}})
+		exchange := func(b []byte) hdlc.Effects {
+			m, _, err := mac.ParseFrame(say(t, c, b))
+			if err != nil || m.Source != 2 || m.Destination != 0xC01 {
+				t.Fatalf("%+v, %v", m, err)
+			}
+			f, _, err := hdlc.Parse(m.MSDU)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := link.Receive(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e
+		}
+		link.Connect()
+		if e := exchange(snrm); !e.Connected {
+			t.Fatalf("%+v", e)
+		}
+		link = hdlc.NewPrimary(hdlc.PrimaryConfig{Client: hdlc.Address{Upper: 16, Size: 1}, Server: hdlc.Address{Upper: 1, Size: 1}})
+		wrap := func(b []byte) []byte {
+			return mac.Frame{Source: 0xC01, Destination: plc.AllPhysical, MSDU: b}.Append(nil)
+		}
+		exchange(wrap(link.Connect()))
+		for _, request := range []string{aarqNone, "c001c1000f0000280000ff0200"} {
+			b, err := link.Send(unhex(t, request))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := exchange(wrap(b))
+			for e.APDU == nil {
+				e = exchange(wrap(e.Down))
+			}
+			if tag := e.APDU[0]; tag != 0x61 && tag != 0xC4 {
+				t.Errorf("% X", e.APDU)
+			}
+		}
+	})
+}
+
 // TestBounds: one connection too many is closed, a silent one after its time.
 func TestBounds(t *testing.T) {
 	stage(t, Config{MaxConnections: 2, Idle: time.Minute}, Wrapper, All, func(d *Doors, p *pipes) {
@@ -359,6 +407,7 @@ func FuzzSpeakers(f *testing.F) {
 	f.Add(uint8(Wrapper), wrapper.Frame{Source: 16, Destination: 1, APDU: unhex(f, aarqNone)}.Append(nil))
 	f.Add(uint8(HDLC), unhex(f, "7ea0070321930f017e7ea02b032110fbafe6e600601da109060760857405080101be10040e01000000065f1f0400401e1dffffe7257e"))
 	f.Add(uint8(PLC), unhex(f, "02105090c00fff149001116203800100000000000000000000000000000000000000000080f7"))
+	f.Add(uint8(PLC-1), unhex(f, "6c6c00c01fff117ea007032393bf327e0000000000000000000000000000000000a1cfca"))
 	echo := Config{Meters: []Meter{echoMeter{}}, Do: func(_ context.Context, f func()) error { f(); return nil }}
 	f.Fuzz(func(t *testing.T, kind uint8, b []byte) {
 		d, err := New(echo)

@@ -22,8 +22,14 @@ var errLinks = errors.New("more HDLC links than one connection may have")
 // every device, is that of the first meter.
 type hdlcSpeaker struct {
 	*visit
+	which  int // meter, or All
+	offer  hdlc.Parameters
 	stream hdlc.Stream
 	links  map[ends]*hdlc.Secondary
+}
+
+func newHDLCSpeaker(v *visit, which int, offer hdlc.Parameters) *hdlcSpeaker {
+	return &hdlcSpeaker{visit: v, which: which, offer: offer, links: map[ends]*hdlc.Secondary{}}
 }
 
 // ends are the two addresses of a link as its client writes them.
@@ -54,7 +60,7 @@ func (s *hdlcSpeaker) frame(f hdlc.Frame) ([]byte, error) {
 		if len(s.links) == maxLinks {
 			return nil, errLinks
 		}
-		link = hdlc.NewSecondary(hdlc.SecondaryConfig{Server: f.Destination, Client: f.Source, Offer: meterParameters})
+		link = hdlc.NewSecondary(hdlc.SecondaryConfig{Server: f.Destination, Client: f.Source, Offer: s.offer})
 		s.links[ends{f.Destination, f.Source}] = link
 	}
 	client := byte(f.Source.Upper)

@@ -6,7 +6,6 @@ import (
 
 	"busbar/plc/dlms/acse"
 	"busbar/plc/dlms/apdu"
-	"busbar/plc/hdlc"
 )
 
 // speaker is the meters' end of one connection, without I/O: octets in, octets out. After
@@ -32,9 +31,9 @@ type opened struct {
 func (v *visit) speaker(k Kind) speaker {
 	switch k {
 	case HDLC:
-		return &hdlcSpeaker{visit: v, links: map[ends]*hdlc.Secondary{}}
+		return newHDLCSpeaker(v, v.which, meterParameters)
 	case PLC:
-		return &plcSpeaker{visit: v}
+		return &plcSpeaker{visit: v, links: map[int]*hdlcSpeaker{}}
 	}
 	return &wrapperSpeaker{visit: v}
 }
