@@ -209,6 +209,15 @@ func TestModeE(t *testing.T) {
 	}
 }
 
+// TestMemory: a frame is read without any.
+func TestMemory(t *testing.T) {
+	for _, b := range frames(t) {
+		if n := testing.AllocsPerRun(100, func() { _, _, _ = Parse(b) }); n != 0 {
+			t.Errorf("% X: %v allocations", b, n)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, b := range frames(f) {
 		f.Add(b)
@@ -229,7 +238,7 @@ func FuzzParse(f *testing.F) {
 		s.Feed(b)
 		for _, ok := s.Next(); ok; _, ok = s.Next() {
 		}
-		if len(s.held) > len(b) || s.Rubbish > len(b) {
+		if len(s.held) > len(b) || cap(s.held) > 4*len(b)+4096 || s.Rubbish > len(b) {
 			t.Fatalf("%+v of %d octets", s, len(b))
 		}
 	})

@@ -89,6 +89,14 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// TestMemory: a frame is read without any.
+func TestMemory(t *testing.T) {
+	b := unhex(t, recorded)
+	if n := testing.AllocsPerRun(100, func() { _, _, _ = Parse(b) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(unhex(f, recorded))
 	f.Add(unhex(f, "0001000100010001c0"))
@@ -109,6 +117,9 @@ func FuzzParse(f *testing.F) {
 			f2, ok2, err2 := pieces.Next()
 			if ok1 != ok2 || (err1 == nil) != (err2 == nil) || !bytes.Equal(f1.APDU, f2.APDU) {
 				t.Fatalf("whole %v %v, in pieces %v %v", f1, err1, f2, err2)
+			}
+			if max(cap(whole.held), cap(pieces.held)) > 4*len(b)+4096 {
+				t.Fatalf("%d and %d octets of memory for %d", cap(whole.held), cap(pieces.held), len(b))
 			}
 			if !ok1 {
 				return

@@ -60,6 +60,14 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// TestMemory: a frame is read without any.
+func TestMemory(t *testing.T) {
+	b := unhex(t, recorded[0])
+	if n := testing.AllocsPerRun(100, func() { _, _, _ = Parse(b) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range recorded {
 		f.Add(unhex(f, s))
@@ -76,7 +84,7 @@ func FuzzParse(f *testing.F) {
 		s.Feed(b)
 		for _, ok := s.Next(); ok; _, ok = s.Next() {
 		}
-		if len(s.held)+s.Rubbish > len(b) {
+		if len(s.held)+s.Rubbish > len(b) || cap(s.held) > 4*len(b)+4096 {
 			t.Fatalf("%+v of %d octets", s, len(b))
 		}
 	})
