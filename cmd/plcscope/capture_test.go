@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"busbar/cmd/plcscope/capture"
 	"busbar/plc"
 	"busbar/plc/ciase"
 	"busbar/plc/cosem"
@@ -226,6 +228,45 @@ func readPcapNG(t *testing.T, b []byte) []packet {
 		b = b[size:]
 	}
 	return all
+}
+
+// pieces is a port at which octets come in pieces, with silence between them.
+type pieces struct {
+	octets [][]byte
+	silent bool
+}
+
+func (p *pieces) SetReadDeadline(time.Time) error { return nil }
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if p.silent = !p.silent; p.silent {
+		return 0, os.ErrDeadlineExceeded
+	}
+	if len(p.octets) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, p.octets[0])
+	p.octets = p.octets[1:]
+	return n, nil
+}
+
+// TestSniff finds frames among rubbish and keeps them.
+func TestSniff(t *testing.T) {
+	request := modem.Frame{Command: modem.ResetRequest}.Append(nil)
+	status := modem.NotSetStatus(0x10).Append(nil)
+	line := append(append(append([]byte{0x55}, request...), modem.ACK), status...)
+	port := &pieces{octets: [][]byte{line[:3], line[3:8], line[8:]}}
+	path := filepath.Join(t.TempDir(), "line")
+	var seen []string
+	err := sniff(t.Context(), port, trace.Host, path, func(f capture.Frame) { seen = append(seen, fmt.Sprintf("%X", f.Octets)) })
+	want := fmt.Sprintf("%X,06,%X", request, status)
+	if err != nil || strings.Join(seen, ",") != want {
+		t.Errorf("%v, %v, want %s", err, seen, want)
+	}
+	out, err := scope(t, "show", path)
+	if err != nil || !strings.Contains(out, "reset request") || !strings.Contains(out, "status: not set") {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 func TestDissectCommand(t *testing.T) {

@@ -35,7 +35,7 @@ func (m *meterFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Uint16Var(&m.client, "client", 1, "access point of ours: 1 management, 16 public")
 	f.Uint16Var(&m.server, "server", 1, "logical device; at a door onto many meters, the number of the meter")
-	f.StringVar(&m.mechanism, "mechanism", "none", "none, lls or hls-gmac")
+	f.StringVar(&m.mechanism, "mechanism", "", "none, lls or hls-gmac; empty: what --keys says, or none")
 	f.StringVar(&m.keys, "keys", "", "CSV file with title,mechanism,encryption,authentication,password; the row of --meter-title, or the only one, is used")
 	f.StringVar(&m.title, "client-title", "5043530000000001", "system title of ours, for ciphering")
 	f.StringVar(&m.meterTitle, "meter-title", "", "system title of the meter; learned from it when not given")

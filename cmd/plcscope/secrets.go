@@ -27,13 +27,13 @@ var mechanisms = map[string]dlms.Mechanism{"none": dlms.None, "lls": dlms.LLS, "
 // secrets fills in the keys for the mechanism asked for.
 func (m *meterFlags) secrets(c *reader.Config) error {
 	mechanism, ok := mechanisms[m.mechanism]
-	if !ok {
+	switch {
+	case m.mechanism == "" && m.keys == "", ok && mechanism == dlms.None:
+		return nil
+	case m.mechanism != "" && !ok:
 		return fmt.Errorf("--mechanism %q: want none, lls or hls-gmac", m.mechanism)
 	}
 	c.Keys.Mechanism = mechanism
-	if mechanism == dlms.None {
-		return nil
-	}
 	if m.keys == "" {
 		return environment(&c.Keys)
 	}
@@ -45,7 +45,7 @@ func (m *meterFlags) secrets(c *reader.Config) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.keys, err)
 	}
-	if keys.Mechanism != mechanism {
+	if m.mechanism != "" && keys.Mechanism != mechanism {
 		return fmt.Errorf("%s: the keys are for another mechanism than --mechanism %s", m.keys, m.mechanism)
 	}
 	c.Keys = keys

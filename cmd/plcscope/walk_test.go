@@ -145,6 +145,26 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// TestWalkLearns: of a ciphered meter nothing but its keys need be known.
+func TestWalkLearns(t *testing.T) {
+	s := newStage(t, dlms.HLSGMAC)
+	for _, c := range carriers {
+		at := c.scheme + "://" + s.open(c.kind, 0)
+		out, err := scope(t, "walk", at, "--keys", s.keys, "--json", "--window", "7", "--frame", "500")
+		if err != nil {
+			t.Fatalf("%s: %v", c.scheme, err)
+		}
+		checkWalk(t, out, s.meters[0].Name())
+	}
+	at := "tcp://" + s.open(door.Wrapper, 0)
+	if out, err := scope(t, "walk", at, "--client", "16", "--class", "1"); err != nil || !strings.Contains(out, s.meters[0].Name()) {
+		t.Errorf("the public client: %v\n%s", err, out)
+	}
+	if out, err := scope(t, "walk", at); err == nil || !strings.Contains(err.Error(), "the meter refuses") {
+		t.Errorf("without keys: %v\n%s", err, out)
+	}
+}
+
 // checkWalk counts the attributes in what a walk printed; all must have been read.
 func checkWalk(t *testing.T, out, name string) int {
 	t.Helper()
