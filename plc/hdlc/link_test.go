@@ -267,6 +267,23 @@ func TestAbandonedAnswer(t *testing.T) {
 	}
 }
 
+// TestAbandonedWindow: the same when most of a window was lost. What was not acknowledged is
+// not sent before the new answer.
+func TestAbandonedWindow(t *testing.T) {
+	l := newLine(t, Parameters{128, 128, 7, 7}, Parameters{128, 128, 7, 7}, 0)
+	l.connect()
+	l.answer = func([]byte) []byte { return pattern(400) }
+	down, _ := l.p.Send(pattern(5))
+	if _, err := l.p.Receive(l.cut(l.up(down))[0]); err != nil {
+		t.Fatal(err)
+	}
+	l.answer = func([]byte) []byte { return pattern(9) }
+	got, err := l.exchange(pattern(6))
+	if err != nil || !bytes.Equal(got, pattern(9)) || l.p.Counts().BadLLC != 0 || l.s.Counts().Repeated != 0 {
+		t.Errorf("% X, %v, %+v, %+v", got, err, l.p.Counts(), l.s.Counts())
+	}
+}
+
 // FuzzLink gives arbitrary frames to both ends. Nothing grows without bound and what goes
 // out can be read.
 func FuzzLink(f *testing.F) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // Config describes a box.
@@ -11,7 +12,7 @@ type Config struct {
 	Memory int // octets kept in memory; 0 is 256 KiB
 
 	Path  string // file, with older ones behind it as Path.1, Path.2; empty: memory only
-	Limit int64  // octets of one file; 0 is 8 MiB
+	Limit int64  // octets of one file, exceeded by what one write brings at most (64 KiB); 0 is 8 MiB
 	Keep  int    // older files kept; 0 is 3
 }
 
@@ -80,6 +81,11 @@ func (b *Box) Record(r Record) {
 	case b.arrived <- struct{}{}:
 	default:
 	}
+}
+
+// Host keeps octets between host and modem chip: it is the hook of a modem driver.
+func (b *Box) Host(at time.Time, toModem bool, octets []byte) {
+	b.Record(Record{At: at, Kind: Host, Sent: toModem, Octets: octets})
 }
 
 // Records are copies of what memory holds, the oldest first.

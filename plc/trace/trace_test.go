@@ -190,6 +190,18 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestHostHook: the driver's hook keeps a copy, because the driver uses its buffer again.
+func TestHostHook(t *testing.T) {
+	b := New(Config{})
+	var hook func(at time.Time, toModem bool, octets []byte) = b.Host
+	octets := []byte{2, 3, 0x21}
+	hook(time.Unix(5, 0), true, octets)
+	octets[0] = 9
+	if got := b.Records(); len(got) != 1 || got[0].Kind != Host || !got[0].Sent || got[0].Octets[0] != 2 || !got[0].At.Equal(time.Unix(5, 0)) {
+		t.Errorf("%+v", got)
+	}
+}
+
 func FuzzParseRecord(f *testing.F) {
 	f.Add(sample(0).Append(nil))
 	f.Add(sample(20).Append(sample(3).Append(nil)))
