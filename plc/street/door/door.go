@@ -34,6 +34,7 @@ const (
 	defaultIdle        = 10 * time.Minute
 	writeTimeout       = 30 * time.Second
 	readSize           = 4096
+	missedPause        = 100 * time.Millisecond // after a connection that could not be taken
 )
 
 // Kind is the protocol spoken at a door.
@@ -70,6 +71,7 @@ type Doors struct {
 const (
 	countConnections = iota
 	countTurnedAway
+	countMissed
 	countRequests
 	countUnanswered
 	countBroken
@@ -80,6 +82,7 @@ const (
 type Counts struct {
 	Connections int64 // taken
 	TurnedAway  int64 // one too many
+	Missed      int64 // could not be taken by this machine
 	Requests    int64 // APDUs handed to meters
 	Unanswered  int64 // of them: no such meter, client or logical device, or nothing to say
 	Broken      int64 // connections closed because what came was no frame
@@ -103,7 +106,7 @@ func New(cfg Config) (*Doors, error) {
 func (d *Doors) Counts() Counts {
 	n := func(i int) int64 { return d.counts[i].Load() }
 	return Counts{
-		Connections: n(countConnections), TurnedAway: n(countTurnedAway), Requests: n(countRequests),
+		Connections: n(countConnections), TurnedAway: n(countTurnedAway), Missed: n(countMissed), Requests: n(countRequests),
 		Unanswered: n(countUnanswered), Broken: n(countBroken),
 	}
 }
@@ -124,11 +127,19 @@ func (d *Doors) Serve(ctx context.Context, l net.Listener, kind Kind, which int)
 	places := make(chan struct{}, d.cfg.MaxConnections)
 	for {
 		c, err := l.Accept()
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("door %v on %v: %w", kind, l.Addr(), err)
+		default: // out of file descriptors, or the caller is gone again: both pass
+			d.counts[countMissed].Add(1)
+			select {
+			case <-ctx.Done():
+			case <-time.After(missedPause):
+			}
+			continue
 		}
 		select {
 		case places <- struct{}{}:

@@ -35,6 +35,7 @@ func unhex(t testing.TB, s string) []byte {
 
 // pipes is a listener whose connections stay in memory.
 type pipes struct {
+	fail int // so many times nothing can be taken
 	c    chan net.Conn
 	done chan struct{}
 	once sync.Once
@@ -43,6 +44,10 @@ type pipes struct {
 func newPipes() *pipes { return &pipes{c: make(chan net.Conn), done: make(chan struct{})} }
 
 func (p *pipes) Accept() (net.Conn, error) {
+	if p.fail > 0 {
+		p.fail--
+		return nil, errors.New("too many open files")
+	}
 	select {
 	case c := <-p.c:
 		return c, nil
@@ -89,6 +94,7 @@ func stage(t *testing.T, cfg Config, kind Kind, which int, play func(d *Doors, p
 			t.Fatal(err)
 		}
 		p := newPipes()
+		p.fail = 3
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Serve(ctx, p, kind, which) }()
@@ -361,7 +367,7 @@ func TestPLCDoorWithHDLC(t *testing.T) {
 func TestBounds(t *testing.T) {
 	stage(t, Config{MaxConnections: 2, Idle: time.Minute}, Wrapper, All, func(d *Doors, p *pipes) {
 		a, b, c := p.dial(), p.dial(), p.dial()
-		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || d.Counts().TurnedAway != 1 {
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || d.Counts().TurnedAway != 1 || d.Counts().Missed != 3 {
 			t.Errorf("%v, %+v", err, d.Counts())
 		}
 		time.Sleep(30 * time.Second)
