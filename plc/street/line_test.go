@@ -198,9 +198,9 @@ func TestOneSeedOneNight(t *testing.T) {
 	t.Logf("%d answers, %d silent", h.answers, h.silent)
 }
 
-// BenchmarkNight is the mains alone under a line in virtual time: frames a second and how
+// BenchmarkMainsNight is the mains alone under a line in virtual time: frames a second and how
 // much faster than life a street of 1,000 meters runs.
-func BenchmarkNight(b *testing.B) {
+func BenchmarkMainsNight(b *testing.B) {
 	const hours = time.Hour
 	var stats Stats
 	for b.Loop() {

@@ -74,6 +74,12 @@ func (e *ModemError) Error() string {
 	return fmt.Sprintf("the modem says %q", e.Text)
 }
 
+// Numbers of +CME ERROR that say that a PIN was wrong.
+const (
+	cmePUKRequired   = 12
+	cmeWrongPassword = 16
+)
+
 var cmeErrors = map[int]string{
 	3: "operation not allowed", 4: "operation not supported", 10: "SIM not inserted", 11: "SIM PIN required",
 	12: "SIM PUK required", 13: "SIM failure", 14: "SIM busy", 15: "SIM wrong", 16: "incorrect password",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -23,16 +24,24 @@ func (s *Supervisor) dial(ctx context.Context, d *dialog) error {
 	cmd := exec.CommandContext(runCtx, s.cfg.Pppd, "file", peers)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = pppdGrace
-	if err := cmd.Start(); err != nil {
+	// A station that is killed takes the call with it: the next one needs the port. The
+	// kernel does not do this for a pppd that runs with more rights than the station.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	started, done, ended := make(chan error, 1), make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		runtime.LockOSThread() // the signal comes when the thread that started pppd ends
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		if started <- err; err == nil {
+			done <- pppdError(cmd.Wait())
+		}
+	}()
+	if err := <-started; err != nil {
 		return fmt.Errorf("pppd cannot be started: %w: is the package ppp installed?", err)
 	}
 	s.observe(func(st *State) { st.Dials++ })
 	s.set(PhaseDialing, "")
-	done, ended := make(chan error, 1), make(chan struct{})
-	go func() {
-		defer close(ended)
-		done <- pppdError(cmd.Wait())
-	}()
 	err = s.watch(ctx, d, done)
 	stop()
 	<-ended // at most pppdGrace after stop

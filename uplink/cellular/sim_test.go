@@ -29,6 +29,8 @@ type simulator struct {
 	pins     int // PINs received
 	commands []string
 	garbage  bool
+	fault    string // answer to PINs that are not judged; empty: they are judged
+	unlocks  bool   // a PIN unlocks the SIM although fault is answered
 }
 
 func newSimulator(t *testing.T) *simulator {
@@ -145,6 +147,10 @@ func (s *simulator) simState() string {
 
 func (s *simulator) enter(pin string) string {
 	s.pins++
+	if s.fault != "" {
+		s.locked = s.locked && !s.unlocks
+		return s.fault
+	}
 	if pin == s.pin {
 		s.locked, s.tries = false, 3
 		return ""

@@ -55,6 +55,7 @@ type State struct {
 	SignalKnown  bool
 	Since        time.Time
 	Dials        int
+	Unanswered   int     // looks during a call that the AT port did not answer
 	History      []Event // newest first, at most maxHistory
 }
 
@@ -274,7 +275,9 @@ func (s *Supervisor) askOperator(ctx context.Context, d *dialog) Operator {
 	return o
 }
 
-// watch looks again and again until the network or done ends.
+// watch looks again and again until the AT port or, when there is a call, done ends. A
+// call does not need the AT port, and pppd knows best whether it lives: a port that
+// does not answer is counted and asked again.
 func (s *Supervisor) watch(ctx context.Context, d *dialog, done <-chan error) error {
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
@@ -288,11 +291,14 @@ func (s *Supervisor) watch(ctx context.Context, d *dialog, done <-chan error) er
 			if done != nil && s.cfg.SharedPort {
 				continue
 			}
-			if err := s.look(ctx, d); err != nil {
-				return err
-			}
-			if done == nil {
+			err := s.look(ctx, d)
+			switch {
+			case err == nil && done == nil:
 				s.mayDial()
+			case err != nil && done == nil:
+				return err
+			case err != nil:
+				s.observe(func(st *State) { st.Unanswered++; st.SignalKnown = false })
 			}
 		}
 	}

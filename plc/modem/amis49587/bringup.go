@@ -18,7 +18,7 @@ func (l *life) restart() error {
 }
 
 // bringUp makes the modem an initiator (sfsk.md 7.5): reset, read the configuration,
-// patch what is known of it, write it, compare what was stored.
+// patch what is known of it, write it, and check that what was stored will do.
 func (l *life) bringUp(reset bool) error {
 	began := time.Now()
 	if reset {
@@ -139,11 +139,25 @@ func (l *life) writeConfiguration(c modem.Configuration) error {
 		}
 		return l.lost(fmt.Sprintf("it refuses its configuration of %d octets, %v", len(want), code), hintRefused, nil)
 	}
-	if !bytes.Equal(got.Data, want) {
+	stored, _, err := modem.ParseConfiguration(got.Data)
+	if err != nil || !serves(stored, c) {
 		return l.lost(fmt.Sprintf("it stored another configuration, % X instead of % X", got.Data, want), hintRefused, nil)
+	}
+	l.stored = ""
+	if !bytes.Equal(got.Data, want) {
+		l.stored = fmt.Sprintf("the modem stored its configuration with changes, % X instead of % X: meters that do not answer may be due to that", got.Data, want)
 	}
 	l.publish(func(s *State) { s.Configuration = len(want) })
 	return nil
+}
+
+// serves reports whether what the modem stored makes it the initiator that was wanted:
+// address, mode, rate, tones and the addresses of initiators. A chip may round or
+// ignore the rest, and the sources explain less than all of it (D1).
+func serves(stored, want modem.Configuration) bool {
+	return stored.Local == want.Local && stored.LIMA == want.LIMA &&
+		stored.StepS == want.StepS && stored.StepM == want.StepM &&
+		stored.Mode() == want.Mode() && stored.BitRate() == want.BitRate() && stored.MainsHz() == want.MainsHz()
 }
 
 // awaitMains reads the version, whose polls show when the modem is synchronized.

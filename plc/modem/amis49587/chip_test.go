@@ -281,10 +281,35 @@ func TestChipFaults(t *testing.T) {
 	}
 }
 
+// TestAcknowledgedWhileNobodyReads: the reader of the indications hangs until the queue has
+// overflowed, and the chip misses no acknowledgment within its 40 ms. Time is virtual, so
+// that it is the driver's delay that counts and not this machine's.
+func TestAcknowledgedWhileNobodyReads(t *testing.T) {
+	const exchanges = 100
+	inMemory(t, chip.Config{}, nil, func(ctx context.Context, t *testing.T, d *amis49587.Driver, s *chip.Server) {
+		start(ctx, t, d)
+		for i := range exchanges {
+			if err := d.Send(ctx, get(plc.Address(1+i%2))); err != nil {
+				t.Fatal(err)
+			}
+			await(t, d, func(s amis49587.State) bool { return s.Counters.Indications > uint64(i) })
+		}
+		time.Sleep(time.Second)
+		saw := counters(ctx, t, s)
+		if saw.Sent < 2*exchanges || saw.NoACK != 0 || saw.Repeated != 0 {
+			t.Errorf("the chip: %+v", saw)
+		}
+		if n := d.State().Counters; n.Dropped == 0 || n.Lost != 0 {
+			t.Errorf("the reader was not slow, or the line was lost: %+v", n)
+		}
+	})
+}
+
 // TestAcknowledgedWhileDatabaseIsBusy: the whole path of an answer up to the disk, on a
 // pseudo-terminal in real time. The reader of the indications stores each in the
 // station's database, whose disk takes for ever: every frame of the modem is acknowledged
-// while the first commit is still under way.
+// while the first commit is still under way. How long the chip waits for it is the machine's
+// affair here and is only told.
 func TestAcknowledgedWhileDatabaseIsBusy(t *testing.T) {
 	const exchanges = 20
 	p := plc.DefaultProfile()

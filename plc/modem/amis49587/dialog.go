@@ -72,6 +72,7 @@ type dialog struct {
 	frame    []byte
 	needs    needs
 	polls    int
+	asked    time.Time // when T_REQ was last asserted; zero: its status has come
 	naks     int
 	trial    bool // the frame went without poll, to see whether that works
 	unpolled bool // it works: no more polls until a status is seen
@@ -194,6 +195,7 @@ func (d *dialog) poll(now time.Time) {
 		return
 	}
 	d.step, d.deadline, d.asserted = polling, now.Add(d.timers.Poll+d.timers.Latency), true
+	d.asked = now
 	d.effects = append(d.effects, effect{treq: true})
 }
 
@@ -233,7 +235,7 @@ func (d *dialog) token(now, at time.Time, b []byte) int {
 	switch c := b[0]; {
 	case c == modem.STX:
 		return d.modemFrame(at, b)
-	case c == modem.StatusMark, c == modem.StatusMarkAlt && d.step == polling:
+	case c == modem.StatusMark && d.expectsStatus(at), c == modem.StatusMarkAlt && d.step == polling:
 		s, n, err := modem.ParseStatus(b)
 		if err == nil {
 			d.takeStatus(now, at, s)
@@ -247,6 +249,14 @@ func (d *dialog) token(now, at time.Time, b []byte) int {
 		d.counters.Garbage++
 	}
 	return 1
+}
+
+// expectsStatus reports whether a status may come: it is polled for, or the poll ended
+// without one only just. At any other time its mark is one octet of noise, and the
+// octets behind it may be a good frame.
+func (d *dialog) expectsStatus(at time.Time) bool {
+	late := d.timers.Poll + d.timers.Latency + d.timers.Answer
+	return d.step == polling || !d.asked.IsZero() && at.Before(d.asked.Add(late))
 }
 
 // modemFrame acknowledges a frame and hands it up.
@@ -270,6 +280,9 @@ func (d *dialog) modemFrame(at time.Time, b []byte) int {
 // takeStatus evaluates a status message.
 func (d *dialog) takeStatus(now, at time.Time, s modem.Status) {
 	d.unpolled = false
+	if d.polls == 0 { // otherwise the status of an earlier poll may have come, and this one's is still to come
+		d.asked = time.Time{}
+	}
 	if d.step != polling {
 		d.counters.LateStatus++
 		return

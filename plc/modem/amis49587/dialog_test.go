@@ -181,6 +181,63 @@ func TestDialogFrameWhileAwaitingACK(t *testing.T) {
 	}
 }
 
+// TestDialogNoiseBeforeFrame: an octet that looks like the mark of a status costs one
+// octet, not the frame behind it.
+func TestDialogNoiseBeforeFrame(t *testing.T) {
+	noisy := append([]byte{modem.StatusMark}, indication(5, 1, 2, 3)...)
+	for _, c := range []struct {
+		name  string
+		until func(*script)
+		then  string
+	}{
+		{"idle", func(*script) {}, "06 <50>"},
+		{"after a frame was sent", func(s *script) {
+			s.d.send(s.now, reset, needsMains)
+			s.at(8).hear(readySign...)
+			s.at(12).hear(modem.ACK)
+		}, "06 <50>"},
+		{"before its ACK", func(s *script) {
+			s.d.send(s.now, reset, needsMains)
+			s.at(8).hear(readySign...)
+		}, "06 <50>"},
+		{"long after a poll without status", func(s *script) {
+			s.d.send(s.now, reset, needsMains)
+			s.at(10).d.abandon()
+			s.at(300)
+		}, "06 <50>"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScript(t)
+			c.until(s)
+			s.effects()
+			s.hear(noisy...)
+			s.expect(c.then)
+			if s.c.Garbage != 1 || s.c.FramesIn != 1 || s.c.LateStatus != 0 {
+				t.Errorf("%+v", s.c)
+			}
+		})
+	}
+}
+
+// TestDialogLateStatus: a status that misses its poll is taken whole, before the next poll
+// and in its place.
+func TestDialogLateStatus(t *testing.T) {
+	s := newScript(t)
+	s.d.send(s.now, reset, needsMains)
+	s.at(52).hear(readySign...)
+	s.expect("low high")
+	if s.c.LateStatus != 1 || s.c.Garbage != 0 {
+		t.Errorf("%+v", s.c)
+	}
+	s.at(56).hear(readySign...)
+	s.expect("low 0203212400 high")
+	s.at(58).hear(readySign...) // that of the second poll
+	s.hear(modem.ACK)
+	if s.d.result != acked || s.c.Garbage != 0 || s.c.LateStatus != 2 {
+		t.Errorf("%+v %+v", s.d, s.c)
+	}
+}
+
 // TestDialogPollUnanswered: three polls, then one trial without; the first status ends that mode.
 func TestDialogPollUnanswered(t *testing.T) {
 	s := newScript(t)

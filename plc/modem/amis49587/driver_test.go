@@ -78,6 +78,23 @@ func TestBoardChangesConfiguration(t *testing.T) {
 	})
 }
 
+func stores(change func(*modem.Configuration)) func(*peer, *Config) {
+	return func(p *peer, _ *Config) { p.echo = change }
+}
+
+// TestModemChangesConfiguration: what a chip stores otherwise in octets that the line does not
+// depend on is told and no reason to do without it.
+func TestModemChangesConfiguration(t *testing.T) {
+	talk(t, stores(func(c *modem.Configuration) {
+		c.Tail, c.ZeroCross, c.Transmit, c.Radio = [3]byte{}, 1, 2, c.Radio^modem.RadioPin
+	}), func(_ context.Context, t *testing.T, d *Driver, _ *peer) {
+		ready(t, d)
+		if s := d.State(); !strings.Contains(s.Detail, "with changes") || s.Counters.Lost != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // TestBringUpFails: each reason is said with the port and what to do, and is a line that is down.
 func TestBringUpFails(t *testing.T) {
 	tests := []struct {
@@ -87,7 +104,11 @@ func TestBringUpFails(t *testing.T) {
 		{"no port", "cannot open the port (file does not exist)", func(p *peer, _ *Config) { p.gone = true }},
 		{"silent", "does not answer: check its power", func(p *peer, _ *Config) { p.noStatus = 1 << 30 }},
 		{"NAK to everything", "refuses every frame as damaged", func(p *peer, _ *Config) { p.nak = 1 << 30 }},
-		{"other echo", "stored another configuration", func(p *peer, _ *Config) { p.badEcho = true }},
+		{"stores another address", "stored another configuration", stores(func(c *modem.Configuration) { c.Local++ })},
+		{"stores another rate", "stored another configuration", stores(func(c *modem.Configuration) { c.Radio ^= 2 })},
+		{"stores another mode", "stored another configuration", stores(func(c *modem.Configuration) { c.Radio ^= 0x18 })},
+		{"stores another tone", "stored another configuration", stores(func(c *modem.Configuration) { c.StepM++ })},
+		{"stores another LIMA", "stored another configuration", stores(func(c *modem.Configuration) { c.LIMA-- })},
 		{"no size fits", "refuses its configuration of 36 octets, illegal data", func(p *peer, _ *Config) { p.writeSize = 1 }},
 		{"no reset", "does not reset", func(p *peer, _ *Config) { p.set, p.noReset = true, true }},
 	}
@@ -109,7 +130,7 @@ func TestBringUpFails(t *testing.T) {
 				t.Log(s.Detail)
 				// It comes back by itself when the fault is gone.
 				p.mu.Lock()
-				p.gone, p.noStatus, p.nak, p.badEcho, p.writeSize, p.noReset = false, 0, 0, false, 36, false
+				p.gone, p.noStatus, p.nak, p.echo, p.writeSize, p.noReset = false, 0, 0, nil, 36, false
 				p.mu.Unlock()
 				ready(t, d)
 			})
@@ -354,9 +375,10 @@ func TestFaultyFramesOfTheModem(t *testing.T) {
 		{"length too large before", slices.Concat([]byte{modem.STX, 0xFE}, good), []byte{modem.ACK}, 1, func(t *testing.T, c Counters) { equal(t, "Garbage", c.Garbage, 2) }},
 		{"two together", slices.Concat(good, good), []byte{modem.ACK, modem.ACK}, 2, func(*testing.T, Counters) {}},
 		{"a status nobody asked for", slices.Concat([]byte{0x3F, 0x06, 0x15, 0x02}, good), []byte{modem.ACK}, 1, func(t *testing.T, c Counters) {
-			equal(t, "Garbage", c.Garbage, 0)
-			equal(t, "LateStatus", c.LateStatus, 1)
+			equal(t, "Garbage", c.Garbage, 4)
+			equal(t, "LateStatus", c.LateStatus, 0)
 		}},
+		{"mark of a status before", append([]byte{modem.StatusMark}, good...), []byte{modem.ACK}, 1, func(t *testing.T, c Counters) { equal(t, "Garbage", c.Garbage, 1) }},
 		{"no MAC frame", modem.Frame{Command: modem.DataIndication, Data: []byte{1}}.Append(nil), []byte{modem.ACK}, 0, func(t *testing.T, c Counters) { equal(t, "Undecodable", c.Undecodable, 1) }},
 		{"bad CRC on the line", modem.Frame{Command: modem.DataBadCRC, Data: good[3 : len(good)-2]}.Append(nil), []byte{modem.ACK}, 0, func(t *testing.T, c Counters) { equal(t, "BadCRC", c.BadCRC, 1) }},
 		{"strange synchro", modem.Frame{Command: modem.SynchroIndication, Data: []byte{9}}.Append(nil), []byte{modem.ACK}, 0, func(t *testing.T, c Counters) { equal(t, "Undecodable", c.Undecodable, 1) }},

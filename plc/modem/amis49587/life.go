@@ -21,6 +21,7 @@ type life struct {
 	gone   error // the port failed while writing
 
 	confirm *modem.Frame // the last confirm of the modem not taken yet
+	stored  string       // in what the stored configuration differs from the wanted one, for people; empty: in nothing
 	suspect bool         // ask for a status soon: synchronization came or went, or a confirm is missing
 	free    time.Time    // when the frame sent last is repeated for the last time
 	seen    time.Time    // when a status or an ACK was last seen
@@ -291,7 +292,7 @@ func (l *life) strange(m modem.Data) bool {
 // doubt is what State says although the modem is ready.
 func (l *life) doubt() string {
 	if l.counters.WrongOrder == 0 {
-		return ""
+		return l.stored
 	}
 	return "frames come that are for us only when their address octets are turned around: try the other line.address_order"
 }

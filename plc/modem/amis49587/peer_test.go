@@ -46,7 +46,7 @@ type peer struct {
 	confSize    int
 	writeSize   int // size of a configuration that is accepted
 	nakConf     bool
-	badEcho     bool
+	echo        func(*modem.Configuration) // changes what is stored
 	noReset     bool
 	refuse      map[modem.Ident]modem.ErrorCode
 	confirms    []mac.Transmission // of MAC frames, in order; then Sent
@@ -301,11 +301,16 @@ func (p *peer) configure(data []byte) {
 		return
 	}
 	p.set, p.conf = true, bytes.Clone(data)
-	echo := bytes.Clone(data)
-	if p.badEcho {
-		echo[4]++
+	if p.echo == nil {
+		p.send(modem.WriteConfigConfirm, data)
+		return
 	}
-	p.send(modem.WriteConfigConfirm, echo)
+	stored, _, err := modem.ParseConfiguration(data)
+	if err != nil {
+		p.t.Error(err)
+	}
+	p.echo(&stored)
+	p.send(modem.WriteConfigConfirm, stored.Append(nil))
 }
 
 func (p *peer) access(data []byte) {

@@ -31,7 +31,7 @@ type State struct {
 	Port   string
 	Phase  Phase
 	Since  time.Time
-	Detail string // what is wrong, where, and what to do; empty when all is well
+	Detail string // what is wrong or, of a ready modem, doubtful, where, and what to do; empty when all is well
 
 	Firmware      uint8 // software version of the chip (ident 0013), 0 when not known
 	Configuration int   // octets of the chip's configuration (D1), 0 when not known
