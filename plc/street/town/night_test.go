@@ -362,7 +362,7 @@ func drive(t *testing.T, ctx context.Context, w *town.Town, running *sync.WaitGr
 }
 
 // BenchmarkNight is a night of 1,000 ciphered meters in virtual time.
-func BenchmarkNight(b *testing.B) {
+func BenchmarkTownNight(b *testing.B) {
 	const hours = 8
 	var sum town.Summary
 	var s *station
