@@ -10,29 +10,32 @@ import (
 // bit 4, encryption in bit 5, the broadcast key in bit 6, compression in bit 7.
 type Control byte
 
-// The protections of suite 0 with the unicast key.
+// The protections with the unicast key, and the mark of the broadcast key.
 const (
 	None                   Control = 0x00
 	Authenticated          Control = 0x10
 	Encrypted              Control = 0x20
 	AuthenticatedEncrypted Control = 0x30
+	Broadcast              Control = 0x40
 
-	broadcastKey Control = 0x40
-	compressed   Control = 0x80
-	suiteMask    Control = 0x0F
+	compressed Control = 0x80
+	suiteMask  Control = 0x0F
 )
 
 // Suite is the number of the security suite.
 func (c Control) Suite() uint8 { return uint8(c & suiteMask) }
 
+// Protection is c without suite, key and compression.
+func (c Control) Protection() Control { return c & AuthenticatedEncrypted }
+
 // Covers reports whether c gives every protection that want asks for.
 func (c Control) Covers(want Control) bool {
-	return c&want&AuthenticatedEncrypted == want&AuthenticatedEncrypted
+	return c.Protection()&want == want.Protection()
 }
 
 // String names the protection.
 func (c Control) String() string {
-	switch c {
+	switch c &^ suiteMask {
 	case None:
 		return "none"
 	case Authenticated:
@@ -63,7 +66,7 @@ func (c Control) Overhead() int {
 // Errors of opening. None tells which octet was wrong: a forger learns nothing.
 var (
 	ErrTruncated = errors.New("protected APDU too short for its security header and tag")
-	ErrControl   = errors.New("security control not supported: want suite 0 with the unicast key, uncompressed")
+	ErrControl   = errors.New("security control not supported: want the suite agreed, uncompressed")
 	ErrTag       = errors.New("authentication tag is wrong: other key, other system title, or altered on the way")
 	ErrTitle     = errors.New("ciphering needs system titles of 8 octets; give the meter's 8-octet title or use an association without ciphering")
 )
@@ -83,7 +86,7 @@ func Parse(b []byte) (Protected, int, error) {
 		return Protected{}, 0, ErrTruncated
 	}
 	p := Protected{Control: Control(b[0]), Counter: binary.BigEndian.Uint32(b[1:])}
-	if p.Control&(suiteMask|broadcastKey|compressed) != 0 || p.Control&AuthenticatedEncrypted == 0 {
+	if p.Control&compressed != 0 || p.Control.Suite() > MaxSuite || p.Control.Protection() == None {
 		return Protected{}, 0, fmt.Errorf("%w, got %02Xh", ErrControl, b[0])
 	}
 	p.Text = b[HeaderSize:]

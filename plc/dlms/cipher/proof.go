@@ -23,9 +23,9 @@ func (s *Suite) Proof(title plc.SystemTitle, counter uint32, challenge []byte) (
 	if err != nil {
 		return nil, err
 	}
-	k := s.keyed()
-	dst := appendHeader(make([]byte, 0, ProofSize), Authenticated, counter)
-	return k.gcm.Seal(dst, iv, nil, k.aad(Authenticated, challenge)), nil
+	k, c := s.keyed(), Authenticated|s.number
+	dst := appendHeader(make([]byte, 0, ProofSize), c, counter)
+	return k.gcm.Seal(dst, iv, nil, k.aad(c, nil, challenge)), nil
 }
 
 // VerifyProof checks the answer that title gave to challenge and returns the
@@ -38,7 +38,7 @@ func (s *Suite) VerifyProof(title plc.SystemTitle, proof, challenge []byte) (cou
 	if err != nil {
 		return 0, err
 	}
-	if p.Control != Authenticated {
+	if p.Control != Authenticated|s.number {
 		return 0, fmt.Errorf("%w, got %02Xh in a proof", ErrControl, byte(p.Control))
 	}
 	iv, err := vector(title, p.Counter)
@@ -46,7 +46,7 @@ func (s *Suite) VerifyProof(title plc.SystemTitle, proof, challenge []byte) (cou
 		return 0, err
 	}
 	k := s.keyed()
-	if _, err := k.gcm.Open(nil, iv, p.Tag, k.aad(p.Control, challenge)); err != nil {
+	if _, err := k.gcm.Open(nil, iv, p.Tag, k.aad(p.Control, nil, challenge)); err != nil {
 		return 0, ErrTag
 	}
 	return p.Counter, nil

@@ -9,8 +9,8 @@ import (
 // hidden is all that a secret ever says of itself.
 const hidden = "(hidden)"
 
-// Key is an AES-128 key: GUEK, GAK or a dedicated key. It never prints, whatever
-// the verb, nor as JSON.
+// Key is a key of suites 0 and 1: GUEK, GAK or a dedicated key. It never prints,
+// whatever the verb, nor as JSON.
 type Key [16]byte
 
 // String hides the key.
