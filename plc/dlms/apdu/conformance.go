@@ -6,10 +6,14 @@ import "strings"
 // bits, bit 0 of the standard being the highest.
 type Conformance uint32
 
-// Bits of a conformance block, logical name referencing.
+// Bits of a conformance block. Read, Write, UnconfirmedWrite, InformationReportBit and
+// ParameterizedAccess are those of short name referencing.
 const (
 	GeneralProtection    Conformance = 0x400000
 	GeneralBlockTransfer Conformance = 0x200000
+	Read                 Conformance = 0x100000
+	Write                Conformance = 0x080000
+	UnconfirmedWrite     Conformance = 0x040000
 	Attribute0Set        Conformance = 0x008000
 	PriorityManagement   Conformance = 0x004000
 	Attribute0Get        Conformance = 0x002000
@@ -17,12 +21,14 @@ const (
 	BlockTransferSet     Conformance = 0x000800
 	BlockTransferAction  Conformance = 0x000400
 	MultipleReferences   Conformance = 0x000200
+	InformationReportBit Conformance = 0x000100
 	DataNotificationBit  Conformance = 0x000080
 	Access               Conformance = 0x000040
+	ParameterizedAccess  Conformance = 0x000020
 	Get                  Conformance = 0x000010
 	Set                  Conformance = 0x000008
 	SelectiveAccess      Conformance = 0x000004
-	EventNotification    Conformance = 0x000002
+	EventNotificationBit Conformance = 0x000002
 	Action               Conformance = 0x000001
 )
 

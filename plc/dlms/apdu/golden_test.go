@@ -46,6 +46,13 @@ var parsers = map[string]parser{
 	"ACTION response":         of(ParseActionResponse),
 	"exception response":      of(ParseExceptionResponse),
 	"general-glo-ciphering":   of(ParseGeneralGlo),
+	"general-ded-ciphering":   of(ParseGeneralGlo),
+	"general-ciphering":       of(ParseGeneralCiphering),
+	"general-signing":         of(ParseGeneralSigning),
+	"general-block-transfer":  of(ParseGeneralBlock),
+	"event notification":      of(ParseEventNotification),
+	"access request":          of(ParseAccessRequest),
+	"access response":         of(ParseAccessResponse),
 	"ciphered":                of(ParseCiphered),
 }
 
@@ -117,6 +124,89 @@ var golden = []struct {
 		Invoke: 0x81, Ref: ref(8, "0.0.1.0.0.255", 2), Data: unhex("090c07d20c04030a060bff007800"),
 	}},
 	{"C13 response", "c5018100", SetResponse{Invoke: 0x81, Kind: SetNormal}},
+	{"SET with list", "c104c102000100002b0100ff020000080000010000ff0200021100120001", SetRequest{
+		Invoke: 0xC1, Refs: []cosem.Ref{ref(1, "0.0.43.1.0.255", 2), ref(8, "0.0.1.0.0.255", 2)},
+		Values: [][]byte{unhex("1100"), unhex("120001")},
+	}},
+	{"SET with list and first block", "c105c101000100002b0100ff0200000000000102 0111", SetRequest{
+		Invoke: 0xC1, Refs: []cosem.Ref{ref(1, "0.0.43.1.0.255", 2)}, Block: &DataBlock{Number: 1, Raw: unhex("0111")},
+	}},
+	{"SET response with list", "c505c1020003", SetResponse{
+		Invoke: 0xC1, Kind: SetList, List: []cosem.AccessResult{cosem.Success, cosem.ReadWriteDenied},
+	}},
+	{"SET response last block with list", "c504c102000300000002", SetResponse{
+		Invoke: 0xC1, Kind: SetLastBlockList, List: []cosem.AccessResult{cosem.Success, cosem.ReadWriteDenied}, Block: 2,
+	}},
+	{"ACTION next block", "c302c100000003", ActionRequest{Invoke: 0xC1, NextBlock: true, Number: 3}},
+	{"ACTION with list", "c303c10200460000600300ff01000900000a0000ff0102 0f00 120002", ActionRequest{
+		Invoke: 0xC1, Refs: []cosem.Ref{ref(70, "0.0.96.3.0.255", 1), ref(9, "0.0.10.0.0.255", 1)},
+		Values: [][]byte{unhex("0f00"), unhex("120002")},
+	}},
+	{"ACTION with first block", "c304c100460000600300ff01 00 00000001 02 0904", ActionRequest{
+		Invoke: 0xC1, Ref: ref(70, "0.0.96.3.0.255", 1), Block: &DataBlock{Number: 1, Raw: unhex("0904")},
+	}},
+	{"ACTION with list and first block", "c305c10100460000600300ff01 00 00000001 02 0109", ActionRequest{
+		Invoke: 0xC1, Refs: []cosem.Ref{ref(70, "0.0.96.3.0.255", 1)}, Block: &DataBlock{Number: 1, Raw: unhex("0109")},
+	}},
+	{"ACTION with block", "c306c1 01 00000002 02 0304", ActionRequest{
+		Invoke: 0xC1, Next: true, Block: &DataBlock{Last: true, Number: 2, Raw: unhex("0304")},
+	}},
+	{"ACTION response with block", "c702c1 00 00000001 03 090401", ActionResponse{
+		Invoke: 0xC1, Block: &DataBlock{Number: 1, Raw: unhex("090401")},
+	}},
+	{"ACTION response with list", "c703c103 0000 030101fa 000100 1100", ActionResponse{Invoke: 0xC1, List: []Acted{
+		{}, {Result: 3, Return: &cosem.Result{Access: cosem.OtherReason}}, {Return: &cosem.Result{Data: unhex("1100")}},
+	}}},
+	{"ACTION response next block", "c704c100000002", ActionResponse{Invoke: 0xC1, NextBlock: true, Number: 2}},
+	{"event notification", "c2 00 00010000616200ff02 0600000001", EventNotification{
+		Ref: ref(1, "0.0.97.98.0.255", 2), Data: unhex("0600000001"),
+	}},
+	{"event notification with time", "c2 01 0c07ea0b1607022f393f000000 00010000616200ff02 00", EventNotification{
+		Time: unhex("07ea0b1607022f393f000000"), Ref: ref(1, "0.0.97.98.0.255", 2), Data: unhex("00"),
+	}},
+	{"access request", "d9 40000001 00 03 01 00080000010000ff02 02 00080000010000ff03 04 0007010063 0100ff02 02 00 03 00 10003c 00", AccessRequest{
+		LongInvoke: LongConfirmed | 1, Items: []AccessItem{
+			{Kind: AccessGet, Ref: ref(8, "0.0.1.0.0.255", 2), Data: unhex("00")},
+			{Kind: AccessSet, Ref: ref(8, "0.0.1.0.0.255", 3), Data: unhex("10003c")},
+			{Kind: AccessGet, Ref: selected(ref(7, "1.0.99.1.0.255", 2), 2, "00"), Data: unhex("00")},
+		},
+	}},
+	{"access response", "da 40000001 00 00 02 110a 00 02 0100 0203", AccessResponse{
+		LongInvoke: LongConfirmed | 1, Items: []Accessed{
+			{Kind: AccessGet, Data: unhex("110a")}, {Kind: AccessSet, Result: 3, Data: unhex("00")},
+		},
+	}},
+	{"access response, self-describing", "da 50000001 00 01 01 01 00080000010000ff02 01 110a 01 0100", AccessResponse{
+		LongInvoke: LongConfirmed | LongSelfDescribing | 1, Request: []AccessItem{{Kind: AccessGet, Ref: ref(8, "0.0.1.0.0.255", 2)}},
+		Items: []Accessed{{Kind: AccessGet, Data: unhex("110a")}},
+	}},
+	{"ded-GET request", "d0053000000001", Ciphered{Tag: TagDedGetRequest, Text: unhex("3000000001")}},
+	{"general-ded-ciphering", "dc 08 4d4d4d0000bc614e 05 3000000001", GeneralGlo{
+		Title: unhex("4d4d4d0000bc614e"), Text: unhex("3000000001"), Dedicated: true,
+	}},
+	{"general-ciphering, identified key", "dd 02 0102 01 03 01 04 00 00 01 00 01 05 3000000001", GeneralCiphering{
+		Frame: Frame{Transaction: unhex("0102"), Originator: unhex("03"), Recipient: unhex("04"), Other: []byte{}},
+		Key:   &KeyInfo{Choice: IdentifiedKey, ID: KeyGlobalBroadcast}, Text: unhex("3000000001"),
+	}},
+	{"general-ciphering, wrapped key", "dd 01 01 01 03 01 04 0c07ea0b1607022f393f000000 00 01 01 00 02 0506 05 3000000001", GeneralCiphering{
+		Frame: Frame{
+			Transaction: unhex("01"), Originator: unhex("03"), Recipient: unhex("04"), Time: unhex("07ea0b1607022f393f000000"), Other: []byte{},
+		},
+		Key: &KeyInfo{Choice: WrappedKey, Data: unhex("0506")}, Text: unhex("3000000001"),
+	}},
+	{"general-ciphering, agreed key", "dd 01 01 01 03 01 04 00 00 01 02 01 01 02 0506 05 3100000001", GeneralCiphering{
+		Frame: Frame{Transaction: unhex("01"), Originator: unhex("03"), Recipient: unhex("04"), Other: []byte{}},
+		Key:   &KeyInfo{Choice: AgreedKey, ID: SchemeOnePass, Data: unhex("0506")}, Text: unhex("3100000001"),
+	}},
+	{"general-ciphering, known key", "dd 01 01 01 03 01 04 00 00 00 05 3000000001", GeneralCiphering{
+		Frame: Frame{Transaction: unhex("01"), Originator: unhex("03"), Recipient: unhex("04"), Other: []byte{}}, Text: unhex("3000000001"),
+	}},
+	{"general-signing", "df 01 01 01 03 01 04 00 00 02 c001 03 070809", GeneralSigning{
+		Frame:   Frame{Transaction: unhex("01"), Originator: unhex("03"), Recipient: unhex("04"), Other: []byte{}},
+		Content: unhex("c001"), Signature: unhex("070809"),
+	}},
+	{"H1 block 1", "e0 40 0001 0000 02 0f00", GeneralBlock{Streaming: true, Number: 1, Data: unhex("0f00")}},
+	{"acknowledgment", "e0 85 0002 0005 00", GeneralBlock{Last: true, Window: 5, Number: 2, Ack: 5}},
 	{"C14", "d80202", ExceptionResponse{State: ServiceUnknown, Service: ServiceNotSupported}},
 	{"C15", "d80102", ExceptionResponse{State: ServiceNotAllowed, Service: ServiceNotSupported}},
 	{"invocation counter error", "d8010600000010", ExceptionResponse{State: ServiceNotAllowed, Service: InvocationCounter, Counter: 16}},
@@ -283,7 +373,15 @@ func TestLies(t *testing.T) {
 		"request list of 65":                   append(unhex("c003c141"), bytes.Repeat(unhex("00010000010000ff0200"), 65)...),
 		"response list of 65":                  append(unhex("c403c141"), bytes.Repeat(unhex("0101"), 65)...),
 		"date-time of 11 octets":               unhex("0f000001db0b07e5061c010f1b32ff800000"),
-		"SET with list":                        unhex("c104c1010001 00002b0100ff02000100"),
+		"SET with list, values missing":        unhex("c104c1010001 00002b0100ff020000"),
+		"ACTION with list, values missing":     unhex("c303c1010001 00002b0100ff0200"),
+		"SET list of 65":                       append(unhex("c104c141"), bytes.Repeat(unhex("00010000010000ff0200"), 65)...),
+		"access request of 65":                 append(unhex("d9000000010041"), bytes.Repeat(unhex("0100010000010000ff02"), 65)...),
+		"access response of 2 with 1 result":   unhex("da00000001000002000001 0100"),
+		"access kind 6":                        unhex("d900000001000106000800000100 00ff020100"),
+		"key choice 3":                         unhex("dd00000000000103000100"),
+		"block longer than the data":           unhex("e08000010000 05 01020304"),
+		"signature longer than the data":       unhex("df00000000000084ffffffff"),
 		"conformance tag":                      unhex("01000000065f1e0400007e1f04b0"),
 		"other tag":                            unhex("05010200"),
 	} {
@@ -324,7 +422,7 @@ func TestErrorTellsWhere(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	for want, got := range map[string]string{
-		"APDU D5h": Tag(0xD5).String(), "glo-GET request": TagGloGetRequest.String(), "general-glo-ciphering": TagGeneralGlo.String(),
+		"APDU D6h": Tag(0xD6).String(), "ded-SET response": Tag(0xD5).String(), "glo-GET request": TagGloGetRequest.String(), "general-glo-ciphering": TagGeneralGlo.String(),
 		"block-transfer-with-get get": (BlockTransferGet | Get).String(), "nothing": Conformance(0).String(),
 		"service not allowed, invocation counter error": ExceptionResponse{ServiceNotAllowed, InvocationCounter, 1}.String(),
 		"state error 9, service error 9":                ExceptionResponse{State: 9, Service: 9}.String(),
