@@ -7,101 +7,190 @@ import (
 	"busbar/plc/dlms/apdu"
 )
 
-// blockHeader is what a response with data block puts before the length of its raw octets.
+// blockHeader is what a GET response with data block puts before the length of its raw
+// octets. That of ACTION has one octet less.
 const blockHeader = 9
+
+// blockForm is how the blocks of one service look.
+type blockForm interface {
+	// block is one block of the answer.
+	block(invoke apdu.Invoke, d apdu.DataBlock) []byte
+	// end ends a transfer that cannot go on: none was under way, or the number is wrong.
+	end(invoke apdu.Invoke, number uint32, none bool) []byte
+}
+
+type getBlocks struct{ apdu.GetRequest }
+
+func (getBlocks) block(invoke apdu.Invoke, d apdu.DataBlock) []byte {
+	g := apdu.GetResponse{Invoke: invoke, Block: &d}
+	return g.Append(make([]byte, 0, g.Size()))
+}
+
+func (f getBlocks) end(invoke apdu.Invoke, number uint32, none bool) []byte {
+	why := cosem.BlockNumberInvalid
+	if none {
+		why = cosem.NoLongGet
+	}
+	return f.block(invoke, apdu.DataBlock{Last: true, Number: number, Access: why})
+}
+
+type actionBlocks struct{ apdu.ActionRequest }
+
+func (actionBlocks) block(invoke apdu.Invoke, d apdu.DataBlock) []byte {
+	a := apdu.ActionResponse{Invoke: invoke, Block: &d}
+	return a.Append(make([]byte, 0, a.Size()))
+}
+
+func (actionBlocks) end(invoke apdu.Invoke, _ uint32, none bool) []byte {
+	a := apdu.ActionResponse{Invoke: invoke, Result: apdu.LongActionAborted}
+	if none {
+		a.Result = apdu.NoLongAction
+	}
+	return a.Append(make([]byte, 0, a.Size()))
+}
 
 // download is a long answer on its way out in blocks. It is kept after its last block
 // until the next request, because that block may be asked for again.
 type download struct {
 	invoke     apdu.Invoke
+	form       blockForm
 	raw        []byte
 	number     uint32 // of the block sent last, 0 before the first
 	start, end int    // of that block in raw
 }
 
-// block sends the block behind the one sent last.
-func (s *Server) block(general bool) []byte {
+// block1 sends the block behind the one sent last.
+func (s *Server) block1(v via) []byte {
 	d := s.out
 	d.number++
 	d.start = d.end
-	return s.resend(general)
+	return s.resend(v)
 }
 
 // resend sends the current block, as long as the client takes it.
-func (s *Server) resend(general bool) []byte {
+func (s *Server) resend(v via) []byte {
 	d := s.out
-	size := min(fit(s.room(general)-blockHeader), len(d.raw)-d.start)
+	size := min(fit(s.room(v)-blockHeader), len(d.raw)-d.start)
 	d.end = d.start + size
-	g := apdu.GetResponse{Invoke: d.invoke, Block: &apdu.DataBlock{
-		Last: d.end == len(d.raw), Number: d.number, Raw: d.raw[d.start:d.end],
-	}}
-	return g.Append(make([]byte, 0, g.Size()))
+	return d.form.block(d.invoke, apdu.DataBlock{Last: d.end == len(d.raw), Number: d.number, Raw: d.raw[d.start:d.end]})
 }
 
-// nextBlock serves a GET request for the block after g.Block. The same one asked for
-// again is sent again; any other number ends the transfer.
-func (s *Server) nextBlock(g apdu.GetRequest, general bool) []byte {
+// nextBlock serves a request for the block after the one of the given number. The same
+// one asked for again is sent again; any other number ends the transfer.
+func (s *Server) nextBlock(form blockForm, invoke apdu.Invoke, number uint32, v via) []byte {
 	d := s.out
+	none := d == nil || d.invoke.ID() != invoke.ID() || !sameService(d.form, form)
 	switch {
-	case d == nil || d.invoke.ID() != g.Invoke.ID():
-		return s.breakOff(g, cosem.NoLongGet)
-	case g.Block == d.number && d.end < len(d.raw):
-		return s.block(general)
-	case g.Block+1 == d.number:
+	case none:
+	case number == d.number && d.end < len(d.raw):
+		return s.block1(v)
+	case number+1 == d.number:
 		s.counts.Repeats++
-		return s.resend(general)
+		return s.resend(v)
 	}
-	return s.breakOff(g, cosem.BlockNumberInvalid)
-}
-
-// breakOff ends a transfer that cannot go on.
-func (s *Server) breakOff(g apdu.GetRequest, why cosem.AccessResult) []byte {
 	s.out = nil
-	r := apdu.GetResponse{Invoke: g.Invoke, Block: &apdu.DataBlock{Last: true, Number: g.Block, Access: why}}
-	return r.Append(make([]byte, 0, r.Size()))
+	return form.end(invoke, number, none)
 }
 
-// upload is a long value on its way in.
+func sameService(a, b blockForm) bool {
+	_, get := a.(getBlocks)
+	_, other := b.(getBlocks)
+	return get == other
+}
+
+// upload is a long value, or the list of several, on its way in.
 type upload struct {
 	invoke apdu.Invoke
+	action bool
 	ref    cosem.Ref
+	refs   []cosem.Ref // of a list; nil: only ref
 	raw    []byte
 	number uint32 // of the block taken last
 }
 
-// accumulate takes one block of a long SET and writes the value with the last one.
-func (s *Server) accumulate(now time.Time, q apdu.SetRequest, request []byte) []byte {
-	b := q.Block
-	if !q.Next {
-		s.forget()
-		s.in = &upload{invoke: q.Invoke, ref: q.Ref}
-	}
-	u := s.in
-	if u == nil || u.invoke.ID() != q.Invoke.ID() {
-		return s.stopUpload(q, cosem.NoLongSet)
-	}
+// accumulate joins one block and reports why it cannot.
+func (s *Server) accumulate(u *upload, b *apdu.DataBlock) cosem.AccessResult {
 	switch {
+	case u == nil:
+		return cosem.NoLongSet
 	case b.Number != u.number+1:
-		return s.stopUpload(q, cosem.BlockNumberInvalid)
+		return cosem.BlockNumberInvalid
 	case len(u.raw)+len(b.Raw) > s.cfg.MaxTransfer:
-		return s.stopUpload(q, cosem.LongSetAborted)
+		return cosem.LongSetAborted
 	}
 	u.raw = append(u.raw, b.Raw...)
 	u.number = b.Number
-	answer := apdu.SetResponse{Invoke: q.Invoke, Kind: apdu.SetBlock, Block: b.Number}
-	if b.Last {
-		answer.Kind, answer.Access = apdu.SetLastBlock, cosem.TypeUnmatched
-		if oneValue(u.raw) == nil {
-			answer.Access = s.write(now, u.ref, u.raw)
-		}
+	return cosem.Success
+}
+
+// values takes the joined blocks apart: one value for each object.
+func (u *upload) values() ([][]byte, bool) {
+	if u.refs == nil {
+		return [][]byte{u.raw}, oneValue(u.raw) == nil
+	}
+	values, n, err := apdu.ParseValues(u.raw)
+	return values, err == nil && n == len(u.raw) && len(values) == len(u.refs)
+}
+
+// under returns the upload that a block with the given invoke id belongs to.
+func (s *Server) under(invoke apdu.Invoke, action bool) *upload {
+	if u := s.in; u != nil && u.invoke.ID() == invoke.ID() && u.action == action {
+		return u
+	}
+	return nil
+}
+
+// setBlock takes one block of a long SET and writes the values with the last one.
+func (s *Server) setBlock(now time.Time, q apdu.SetRequest, request []byte) []byte {
+	if !q.Next {
+		s.forget()
+		s.in = &upload{invoke: q.Invoke, ref: q.Ref, refs: q.Refs}
+	}
+	u := s.under(q.Invoke, false)
+	answer := apdu.SetResponse{Invoke: q.Invoke, Kind: apdu.SetBlock, Block: q.Block.Number}
+	switch why := s.accumulate(u, q.Block); {
+	case why != cosem.Success:
+		s.forget()
+		answer.Kind, answer.Access = apdu.SetLastBlock, why
+		return answer.Append(make([]byte, 0, answer.Size()))
+	case q.Block.Last:
 		s.in = nil
+		values, ok := u.values()
+		switch {
+		case !ok:
+			answer.Kind, answer.Access = apdu.SetLastBlock, cosem.TypeUnmatched
+		case u.refs != nil:
+			answer.Kind, answer.List = apdu.SetLastBlockList, s.writeAll(now, u.refs, values)
+		default:
+			answer.Kind, answer.Access = apdu.SetLastBlock, s.write(now, u.ref, values[0])
+		}
 	}
 	return s.keep(request, q.Invoke, answer.Append(make([]byte, 0, answer.Size())))
 }
 
-// stopUpload ends a transfer that cannot go on.
-func (s *Server) stopUpload(q apdu.SetRequest, why cosem.AccessResult) []byte {
-	s.forget()
-	r := apdu.SetResponse{Invoke: q.Invoke, Kind: apdu.SetLastBlock, Access: why, Block: q.Block.Number}
-	return r.Append(make([]byte, 0, r.Size()))
+// actionBlock takes one block of a long parameter and acts with the last one.
+func (s *Server) actionBlock(now time.Time, q apdu.ActionRequest, o opened) []byte {
+	if !q.Next {
+		s.forget()
+		s.in = &upload{invoke: q.Invoke, action: true, ref: q.Ref, refs: q.Refs}
+	}
+	u := s.under(q.Invoke, true)
+	answer := apdu.ActionResponse{Invoke: q.Invoke, NextBlock: true, Number: q.Block.Number}
+	switch why := s.accumulate(u, q.Block); {
+	case why != cosem.Success:
+		s.forget()
+		return actionBlocks{}.end(q.Invoke, q.Block.Number, why == cosem.NoLongSet)
+	case q.Block.Last:
+		s.in = nil
+		values, ok := u.values()
+		if ok {
+			whole := apdu.ActionRequest{Invoke: q.Invoke, Ref: u.ref, Refs: u.refs, Values: values}
+			if u.refs == nil {
+				whole.Data = values[0]
+			}
+			return s.act(now, whole, o)
+		}
+		answer = apdu.ActionResponse{Invoke: q.Invoke, Result: apdu.ActionResult(cosem.TypeUnmatched)}
+	}
+	return s.keep(o.plain, q.Invoke, answer.Append(make([]byte, 0, answer.Size())))
 }

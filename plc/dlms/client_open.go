@@ -20,16 +20,26 @@ var replyToHLS = cosem.Ref{Class: cosem.ClassAssociationLN, Object: cosem.OBIS{0
 // associate begins an association with a fresh challenge.
 func (c *Client) associate() ([]byte, error) {
 	c.granted, c.limit = 0, 0
-	if c.security.Mechanism == HLSGMAC {
+	c.close()
+	if proves(c.security.Mechanism) {
 		if err := c.newChallenge(); err != nil {
+			c.op = nil
+			return nil, err
+		}
+	}
+	if c.cfg.Dedicated {
+		if err := c.newDedicated(); err != nil {
 			c.op = nil
 			return nil, err
 		}
 	}
 	c.state = Opening
 	b, err := c.aarq()
+	if err == nil && c.cfg.MaxSend > 0 && len(b) > c.cfg.MaxSend {
+		err = &TooLongError{Size: len(b), Limit: c.cfg.MaxSend}
+	}
 	if err != nil {
-		c.op, c.state = nil, Closed
+		c.Reset()
 		return nil, err
 	}
 	return b, nil
@@ -37,15 +47,21 @@ func (c *Client) associate() ([]byte, error) {
 
 func (c *Client) newChallenge() error {
 	if c.cfg.Challenge != nil {
-		if n := len(c.cfg.Challenge); n < cipher.MinChallenge || n > cipher.MaxChallenge {
-			return fmt.Errorf("challenge of %d octets: want %d to %d", n, cipher.MinChallenge, cipher.MaxChallenge)
-		}
 		c.challenge = c.cfg.Challenge
-		return nil
+		return challengeable(c.challenge)
 	}
 	c.challenge = make([]byte, challengeSize)
 	if _, err := io.ReadFull(c.cfg.Rand, c.challenge); err != nil {
 		return fmt.Errorf("draw a challenge: %w", err)
+	}
+	return nil
+}
+
+// newDedicated draws the key of one association. It is used once that is open.
+func (c *Client) newDedicated() error {
+	c.dedicated = make(cipher.Secret, cipher.KeySize(c.security.Suite))
+	if _, err := io.ReadFull(c.cfg.Rand, c.dedicated); err != nil {
+		return fmt.Errorf("draw a dedicated key: %w", err)
 	}
 	return nil
 }
@@ -57,11 +73,13 @@ func (c *Client) aarq() ([]byte, error) {
 		return nil, err
 	}
 	a := acse.AARQ{Context: c.security.context(), Mechanism: c.security.Mechanism, UserInfo: info}
-	switch c.security.Mechanism {
-	case LLS:
-		a.Authentication = c.keys().Password
-	case HLSGMAC:
+	if named(c.security.Mechanism) || c.shield != nil {
 		a.CallingTitle = c.cfg.ClientTitle.Bytes()
+	}
+	switch {
+	case c.security.Mechanism == LLS:
+		a.Authentication = c.keys().Password
+	case proves(c.security.Mechanism):
 		a.Authentication = c.challenge
 	}
 	return a.Append(make([]byte, 0, a.Size())), nil
@@ -70,7 +88,10 @@ func (c *Client) aarq() ([]byte, error) {
 // initiate is the initiate request, sealed when ciphered.
 func (c *Client) initiate() ([]byte, error) {
 	i := apdu.InitiateRequest{Version: apdu.Version, Conformance: c.cfg.Conformance, MaxPDU: uint16(c.cfg.MaxPDU)}
-	return c.protect(i.Append(make([]byte, 0, i.Size())), false)
+	if c.cfg.Dedicated {
+		i.DedicatedKey = c.dedicated
+	}
+	return c.protect(i.Append(make([]byte, 0, i.Size())), via{sh: c.shield})
 }
 
 // associated takes an AARE. All checks come before anything moves.
@@ -103,9 +124,8 @@ func (c *Client) associated(b []byte) (Effects, error) {
 	}
 	c.granted = i.Conformance & c.cfg.Conformance
 	c.limit = int(i.MaxPDU)
-	if c.security.Mechanism != HLSGMAC {
-		c.state = Opened
-		return c.advance()
+	if !proves(c.security.Mechanism) {
+		return c.opened()
 	}
 	c.meterChallenge = bytes.Clone(a.Authentication)
 	if bytes.Equal(c.meterChallenge, c.lastChallenge) {
@@ -113,11 +133,22 @@ func (c *Client) associated(b []byte) (Effects, error) {
 	}
 	c.lastChallenge = c.meterChallenge
 	c.state = Authenticating
-	down, err := c.prove()
+	down, err := c.askProof()
 	if err != nil {
 		return c.lose(err)
 	}
 	return Effects{Down: down}, nil
+}
+
+// opened begins to use the association.
+func (c *Client) opened() (Effects, error) {
+	c.state = Opened
+	if c.cfg.Dedicated {
+		if err := c.dedicate(c.keys(), c.dedicated); err != nil {
+			return c.lose(err)
+		}
+	}
+	return c.advance()
 }
 
 // believable checks an accepting AARE against what was asked for: never less.
@@ -129,7 +160,7 @@ func (c *Client) believable(a acse.AARE) error {
 	if len(a.RespondingTitle) > 0 && title.Size() == len(a.RespondingTitle) && !bytes.Equal(a.RespondingTitle, title.Bytes()) {
 		return forged("the answer names another system title than %v", title)
 	}
-	if c.security.Mechanism != HLSGMAC {
+	if !proves(c.security.Mechanism) {
 		if a.Diagnostic == acse.AuthenticationRequired {
 			return garbled("the meter wants to continue with %v, asked for %v", a.Mechanism, c.security.Mechanism)
 		}
@@ -138,8 +169,8 @@ func (c *Client) believable(a acse.AARE) error {
 	if a.Diagnostic != acse.AuthenticationRequired || a.Mechanism != c.security.Mechanism {
 		return forged("association accepted with %v and no proof (%v), asked for %v", a.Mechanism, a.Diagnostic, c.security.Mechanism)
 	}
-	if n := len(a.Authentication); n < cipher.MinChallenge || n > cipher.MaxChallenge {
-		return garbled("challenge of %d octets: want %d to %d", n, cipher.MinChallenge, cipher.MaxChallenge)
+	if err := challengeable(a.Authentication); err != nil {
+		return garbled("%v", err)
 	}
 	if bytes.Equal(a.Authentication, c.challenge) {
 		return forged("our own challenge came back: somebody wants us to answer it for him")
@@ -163,24 +194,20 @@ func (c *Client) openInitiate(info []byte) (apdu.InitiateResponse, error) {
 	return i, whole(info, n, err)
 }
 
-// prove is pass 3: our answer to the meter's challenge.
-func (c *Client) prove() ([]byte, error) {
-	counter, err := c.counter()
-	if err != nil {
-		return nil, err
-	}
-	proof, err := c.shield.suite.Proof(c.cfg.ClientTitle, counter, c.meterChallenge)
+// askProof is pass 3: our answer to the meter's challenge.
+func (c *Client) askProof() ([]byte, error) {
+	proof, err := c.prove(c.keys(), cipher.Handshake{
+		From: c.cfg.ClientTitle, To: c.cfg.ServerTitle, Challenge: c.meterChallenge, Given: c.challenge,
+	})
 	if err != nil {
 		return nil, err
 	}
 	c.invoke = c.invoke.Next()
 	a := apdu.ActionRequest{Invoke: c.invoke, Ref: replyToHLS, Data: axdr.AppendOctets(nil, proof)}
-	return c.protect(a.Append(make([]byte, 0, a.Size())), false)
+	return c.protect(a.Append(make([]byte, 0, a.Size())), via{sh: c.shield})
 }
 
-// proved takes pass 4: the meter's answer to our challenge. The fresh challenge is
-// what makes the proof new: its counter is older than that of the APDU around it, some
-// meters draw it from another row, and so it moves nothing.
+// proved takes pass 4: the meter's answer to our challenge.
 func (c *Client) proved(b []byte) (Effects, error) {
 	a, n, err := apdu.ParseActionResponse(b)
 	if err := whole(b, n, err); err != nil {
@@ -198,11 +225,13 @@ func (c *Client) proved(b []byte) (Effects, error) {
 	if !ok {
 		return c.lose(garbled("authentication without a proof of the meter"))
 	}
-	if _, err := c.shield.suite.VerifyProof(c.cfg.ServerTitle, proof, c.challenge); err != nil {
+	err = c.verify(c.keys(), cipher.Handshake{
+		From: c.cfg.ServerTitle, To: c.cfg.ClientTitle, Challenge: c.challenge, Given: c.meterChallenge,
+	}, proof)
+	if err != nil {
 		return c.lose(fmt.Errorf("%w: proof of the meter: %w", ErrForged, err))
 	}
-	c.state = Opened
-	return c.advance()
+	return c.opened()
 }
 
 // octetString takes a short octet-string out of a method's return value.
@@ -244,6 +273,6 @@ func (c *Client) released(b []byte) (Effects, error) {
 	if r.Loose {
 		c.counts.LooseReleases++
 	}
-	c.state = Closed
+	c.close()
 	return c.finish(nil), nil
 }

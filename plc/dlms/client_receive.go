@@ -1,6 +1,7 @@
 package dlms
 
 import (
+	"bytes"
 	"errors"
 
 	"busbar/plc/dlms/apdu"
@@ -32,6 +33,7 @@ var reactions = map[State]map[apdu.Tag]reaction{
 		apdu.TagGetResponse:           (*Client).got,
 		apdu.TagSetResponse:           (*Client).written,
 		apdu.TagActionResponse:        (*Client).acted,
+		apdu.TagAccessResponse:        (*Client).accessed,
 		apdu.TagExceptionResponse:     (*Client).excepted,
 		apdu.TagConfirmedServiceError: (*Client).serviceError,
 	},
@@ -61,31 +63,96 @@ func (c *Client) receive(b []byte) (Effects, error) {
 		return Effects{}, garbled("no octets")
 	}
 	limit := c.cfg.MaxPDU
-	if c.shield != nil {
+	if c.shield != nil || c.signet != nil {
 		limit += cipheringAllowance
 	}
-	tag := apdu.Tag(b[0])
-	if len(b) > limit && tag != apdu.TagAARE { // an AARE comes before the limit is agreed
+	if len(b) > limit && apdu.Tag(b[0]) != apdu.TagAARE { // an AARE comes before the limit is agreed
 		return c.overlong(len(b), limit)
 	}
+	if apdu.Tag(b[0]) == apdu.TagGeneralBlockTransfer {
+		return c.receiveBlock(b)
+	}
+	return c.receiveWhole(b)
+}
+
+// receiveWhole takes an APDU that is no block of another.
+func (c *Client) receiveWhole(b []byte) (Effects, error) {
+	tag := apdu.TagOf(b)
 	switch tag {
 	case apdu.TagAARE, apdu.TagRLRE, apdu.TagExceptionResponse, apdu.TagConfirmedServiceError:
 		return c.react(tag, b)
 	}
-	if _, glo := tag.Plain(); !glo && tag != apdu.TagGeneralGlo {
-		return c.receivePlain(tag, b)
+	if !tag.Protected() {
+		return c.receivePlain(b)
 	}
 	if c.shield == nil {
 		return Effects{}, garbled("%v in an association without ciphering", tag)
 	}
-	o, err := c.admit(c.shield, b)
+	o, err := c.open(c.keys(), b)
 	if errors.Is(err, errRepeated) {
 		return c.ignore(), nil
 	}
 	if err != nil {
 		return Effects{}, err
 	}
-	return c.react(apdu.Tag(o.plain[0]), o.plain)
+	return c.receiveOpened(o)
+}
+
+// receiveOpened takes an APDU whose tag was right.
+func (c *Client) receiveOpened(o opened) (Effects, error) {
+	if c.state == Opened {
+		var err error
+		if o, err = c.unsign(o); err != nil {
+			return Effects{}, err
+		}
+	}
+	tag := apdu.TagOf(o.plain)
+	switch {
+	case notifies(tag):
+		return c.noticed(o.plain)
+	case c.ded != nil && o.sh != nil && o.sh != c.ded:
+		return Effects{}, forged("%v under the global key where the dedicated one was agreed", tag)
+	case o.transaction != nil && !bytes.Equal(o.transaction, transaction(c.turns)):
+		return c.ignore(), nil // it answers an earlier attempt
+	}
+	return c.react(tag, o.plain)
+}
+
+// receiveBlock takes a block of a general block transfer.
+func (c *Client) receiveBlock(b []byte) (Effects, error) {
+	block, n, err := apdu.ParseGeneralBlock(b)
+	if err := whole(b, n, err); err != nil {
+		return Effects{}, err
+	}
+	if c.state != Opened || c.op == nil || !c.granted.Has(apdu.GeneralBlockTransfer) {
+		return c.ignore(), nil
+	}
+	if c.block.sending() && c.block.acknowledged(block) && block.Data == nil {
+		return Effects{Down: c.block.block(c.cfg.Window)}, nil
+	}
+	if block.Data == nil {
+		c.block.heard(block)
+		return Effects{Ignored: true}, nil
+	}
+	switch c.block.receive(block, c.cfg.MaxTransfer) {
+	case overflow:
+		return c.fail(garbled("more than %d octets in blocks: ask for less at a time", c.cfg.MaxTransfer))
+	case complete:
+		return c.receiveJoined(c.block.take())
+	}
+	if block.Streaming {
+		return Effects{Ignored: true}, nil
+	}
+	return Effects{Down: c.block.acknowledge(c.cfg.Window)}, nil
+}
+
+// receiveJoined takes the APDU that blocks made together.
+func (c *Client) receiveJoined(b []byte) (Effects, error) {
+	if apdu.TagOf(b) == apdu.TagGeneralBlockTransfer {
+		return Effects{}, garbled("blocks within blocks")
+	}
+	c.block = general{}
+	return c.receiveWhole(b)
 }
 
 // overlong ends the operation that got an answer longer than agreed.
@@ -98,14 +165,15 @@ func (c *Client) overlong(n, limit int) (Effects, error) {
 }
 
 // receivePlain takes an unprotected APDU that could have been protected.
-func (c *Client) receivePlain(tag apdu.Tag, b []byte) (Effects, error) {
-	if tag == apdu.TagDataNotification || tag == apdu.TagEventNotification {
-		return c.ignore(), nil
-	}
-	if c.shield != nil {
+func (c *Client) receivePlain(b []byte) (Effects, error) {
+	tag := apdu.TagOf(b)
+	switch {
+	case c.shield != nil && notifies(tag):
+		return c.ignore(), nil // whoever sent it: it is not believed
+	case c.shield != nil:
 		return Effects{}, forged("%v without the protection that was asked for", tag)
 	}
-	return c.react(tag, b)
+	return c.receiveOpened(opened{plain: b})
 }
 
 func (c *Client) react(tag apdu.Tag, plain []byte) (Effects, error) {
@@ -148,7 +216,7 @@ func (c *Client) excepted(b []byte) (Effects, error) {
 
 // gone takes an exception while releasing: there is no association left to release.
 func (c *Client) gone([]byte) (Effects, error) {
-	c.state = Closed
+	c.close()
 	return c.finish(nil), nil
 }
 

@@ -333,15 +333,15 @@ func TestConstantChallengeIsCounted(t *testing.T) {
 func TestCountersAreNeverReused(t *testing.T) {
 	p := newPair(t, gmacKeys, 134, 30)
 	seen := map[string]bool{}
-	note := func(who string, sh *shield, b []byte) {
+	note := func(who string, b []byte) {
 		if len(b) == 0 {
 			return
 		}
-		text, _, _, err := sh.unwrap(b)
+		w, err := unwrap(b)
 		if err != nil {
 			return
 		}
-		id := who + fmt.Sprintf("%X", text[1:5])
+		id := who + fmt.Sprintf("%X", w.Counter)
 		if seen[id] {
 			t.Errorf("counter %s used twice", id)
 		}
@@ -350,9 +350,9 @@ func TestCountersAreNeverReused(t *testing.T) {
 	p.must(Open())
 	down := p.ask(Get(profileRef, clockRef))
 	for i := 0; ; i++ {
-		note("C", p.server.shield, down)
+		note("C", down)
 		up := p.server.Receive(testTime, down)
-		note("M", p.client.shield, up)
+		note("M", up)
 		var err error
 		if i%3 == 0 { // the answer is lost
 			if down, err = p.client.Resend(); err != nil {

@@ -12,7 +12,8 @@ import (
 	"busbar/plc/dlms/apdu"
 )
 
-// DefaultServerConformance is what a Server can do.
+// DefaultServerConformance is what a Server grants unless told otherwise. Access and the
+// general block transfer are granted only where ServerConfig.Conformance names them.
 const DefaultServerConformance = DefaultConformance | apdu.PriorityManagement
 
 // Objects is the meter behind a Server: its object tree with the rights of one client.
@@ -44,6 +45,17 @@ type ServerConfig struct {
 	MaxPDU      int              // longest APDU taken in octets; 0 is DefaultMaxPDU
 	MaxAnswer   int              // longest APDU sent in octets, for a link that carries less than clients take; 0: what they take
 	MaxTransfer int              // longest value taken in blocks, in octets; 0 is DefaultMaxTransfer
+	Window      int              // blocks of a general block transfer taken at once, 1 to 63; 0 is 1
+
+	// PreEstablished is an association that is open from the start and after every
+	// reset, with Conformance, to ClientTitle when ciphered. No client can open or release it.
+	PreEstablished bool
+	ClientMaxPDU   int // longest APDU the client of a pre-established association takes; 0: no limit
+
+	// LastBroadcast is the highest invocation counter ever used under Keys.BroadcastKey,
+	// when SeenBroadcast. Broadcasts of ClientTitle are taken when there is such a key.
+	LastBroadcast uint32
+	SeenBroadcast bool
 
 	Challenge []byte    // fixed challenge for a replay; nil draws one from Rand
 	Rand      io.Reader // nil is crypto/rand
@@ -57,11 +69,19 @@ func (c ServerConfig) Validate() error {
 	if c.MaxPDU != 0 && (c.MaxPDU < minMaxPDU || c.MaxPDU > maxPDULimit) {
 		return fmt.Errorf("longest APDU of %d octets: want %d to %d", c.MaxPDU, minMaxPDU, maxPDULimit)
 	}
-	if !c.Keys.Security().Ciphered() {
+	if c.Keys.BroadcastKey != nil {
+		if err := titled(c.ClientTitle); err != nil {
+			return fmt.Errorf("broadcasts of no client: set ServerConfig.ClientTitle: %w", err)
+		}
+	}
+	if c.Keys.symmetric() && c.Counter == nil {
+		return errors.New("ciphering without invocation counters: set ServerConfig.Counter")
+	}
+	if !c.Keys.Security().Ciphered() && !named(c.Keys.Mechanism) && !c.Keys.Sign {
 		return nil
 	}
-	if c.Counter == nil {
-		return errors.New("ciphering without invocation counters: set ServerConfig.Counter")
+	if c.PreEstablished {
+		return titled(c.Title, c.ClientTitle)
 	}
 	return titled(c.Title)
 }
@@ -75,6 +95,8 @@ type ServerCounts struct {
 	Forged   int // wrong key, wrong tag, weaker protection
 	Replayed int // old invocation counters
 	Failures int // answers not given because the meter has no counters left
+
+	Broadcasts int // broadcasts obeyed
 }
 
 // Server is the meter's end of one association: one client, one logical device. It
@@ -88,9 +110,14 @@ type Server struct {
 
 	clientChallenge, challenge []byte
 
+	cast     *shield // of the broadcast key; nil: broadcasts are not taken
+	castPeer window
+	block    general // general block transfer under way
+
 	out    *download // long answer being fetched
 	in     *upload   // long value coming in
 	done   repeated  // the last SET or ACTION and its answer
+	pushes uint64    // transactions of what was said unasked
 	counts ServerCounts
 }
 
@@ -101,6 +128,7 @@ func NewServer(cfg ServerConfig, objects Objects) *Server {
 	s := &Server{cfg: cfg, keys: func() *Keys { return &keys }, objects: objects, fault: cfg.Validate()}
 	s.security, s.counter = keys.Security(), cfg.Counter
 	s.peer = windowAfter(cfg.LastPeerCounter, cfg.SeenPeer)
+	s.castPeer = windowAfter(cfg.LastBroadcast, cfg.SeenBroadcast)
 	s.cfg.Keys = Keys{Mechanism: keys.Mechanism}
 	if s.cfg.Conformance == 0 {
 		s.cfg.Conformance = DefaultServerConformance
@@ -111,10 +139,29 @@ func NewServer(cfg ServerConfig, objects Objects) *Server {
 	if s.cfg.MaxTransfer <= 0 {
 		s.cfg.MaxTransfer = DefaultMaxTransfer
 	}
+	s.cfg.Window = min(max(s.cfg.Window, 1), apdu.MaxWindow)
 	if s.cfg.Rand == nil {
 		s.cfg.Rand = rand.Reader
 	}
+	if s.fault == nil && keys.BroadcastKey != nil {
+		s.cast, s.fault = newBroadcast(&keys)
+		if s.cast != nil {
+			s.cast.own, s.cast.peer = cfg.Title, cfg.ClientTitle
+		}
+	}
+	s.preEstablish()
 	return s
+}
+
+// preEstablish opens an association that needs no request.
+func (s *Server) preEstablish() {
+	if !s.cfg.PreEstablished || s.fault != nil {
+		return
+	}
+	if s.fault = s.arm(s.keys(), s.cfg.Title, s.cfg.ClientTitle); s.fault != nil {
+		return
+	}
+	s.state, s.granted, s.limit = Opened, s.cfg.Conformance, s.cfg.ClientMaxPDU
 }
 
 // String tells the meter and the state.
@@ -132,13 +179,20 @@ func (s *Server) Counts() ServerCounts { return s.counts }
 // was used yet. Its owner keeps it for the next Server with these keys.
 func (s *Server) LastPeerCounter() (uint32, bool) { return s.peer.last() }
 
-// Reset forgets the association, as a restart or a new registration does. Counters are kept.
+// Reset forgets the association, as a restart or a new registration does. Counters are
+// kept, and a pre-established association is open again.
 func (s *Server) Reset() {
-	s.state, s.shield = Closed, nil
+	s.state, s.suite, s.shield, s.ded, s.signet = Closed, nil, nil, nil, nil
 	s.granted, s.limit = 0, 0
 	s.clientChallenge, s.challenge = nil, nil
+	s.block = general{}
 	s.forget()
+	s.preEstablish()
 }
+
+// LastBroadcast is the highest invocation counter used under the broadcast key, and
+// false when none was used yet.
+func (s *Server) LastBroadcast() (uint32, bool) { return s.castPeer.last() }
 
 // forget drops transfers and the answer kept for a repeat.
 func (s *Server) forget() { s.out, s.in, s.done = nil, nil, repeated{} }
@@ -171,75 +225,4 @@ func (s *Server) Receive(now time.Time, b []byte) []byte {
 		return nil
 	}
 	return answer
-}
-
-func (s *Server) receive(now time.Time, b []byte) ([]byte, error) {
-	tag := apdu.Tag(b[0])
-	switch {
-	case answers[tag]:
-		return nil, nil
-	case tag == apdu.TagAARQ: // of any length: no limit is agreed yet
-		return s.associate(b)
-	case len(b) > s.cfg.MaxPDU:
-		return nil, refuse(apdu.ServiceNotAllowed, apdu.PDUTooLong)
-	case s.state == Closed:
-		return nil, refuse(apdu.ServiceNotAllowed, apdu.OperationNotPossible)
-	case tag == apdu.TagRLRQ:
-		return s.release(b)
-	}
-	o, err := s.unveil(tag, b)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := s.serve(now, o)
-	if plain == nil || err != nil {
-		return nil, err
-	}
-	return s.protect(plain, o.general)
-}
-
-// answers are the tags that a client never sends; a meter that answered them could
-// talk to another meter for ever.
-var answers = map[apdu.Tag]bool{
-	apdu.TagAARE: true, apdu.TagRLRE: true, apdu.TagExceptionResponse: true,
-	apdu.TagConfirmedServiceError: true, apdu.TagGloConfirmedServiceError: true,
-	apdu.TagGetResponse: true, apdu.TagSetResponse: true, apdu.TagActionResponse: true,
-	apdu.TagGloGetResponse: true, apdu.TagGloSetResponse: true, apdu.TagGloActionResponse: true,
-	apdu.TagDataNotification: true, apdu.TagEventNotification: true, apdu.TagGloEventNotification: true,
-}
-
-// unveil opens a request, or takes it as it is in an association without ciphering.
-func (s *Server) unveil(tag apdu.Tag, b []byte) (opened, error) {
-	_, glo := tag.Plain()
-	sealed := glo || tag == apdu.TagGeneralGlo
-	switch {
-	case s.shield == nil && sealed:
-		return opened{}, refuse(apdu.ServiceUnknown, apdu.ServiceNotSupported)
-	case s.shield == nil:
-		return opened{plain: b}, nil
-	case !sealed && procedures[tag] == nil:
-		return opened{}, refuse(apdu.ServiceUnknown, apdu.ServiceNotSupported)
-	case !sealed:
-		s.counts.Forged++
-		return opened{}, refuse(apdu.ServiceNotAllowed, apdu.DecipheringError)
-	}
-	return s.believe(s.shield, b)
-}
-
-// believe opens what was sealed to sh and puts a failure into the words of an exception.
-func (s *Server) believe(sh *shield, b []byte) (opened, error) {
-	o, err := s.admit(sh, b)
-	switch {
-	case errors.Is(err, ErrReplayed):
-		s.counts.Replayed++
-		return opened{}, refusal{apdu.ExceptionResponse{
-			State: apdu.ServiceNotAllowed, Service: apdu.InvocationCounter, Counter: s.peer.next(),
-		}}
-	case errors.Is(err, ErrForged):
-		s.counts.Forged++
-		return opened{}, refuse(apdu.ServiceNotAllowed, apdu.DecipheringError)
-	case err != nil:
-		return opened{}, refuse(apdu.ServiceNotAllowed, apdu.OtherReason)
-	}
-	return o, nil
 }

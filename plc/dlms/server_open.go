@@ -23,21 +23,21 @@ func (s *Server) associate(b []byte) ([]byte, error) {
 	if err != nil || n != len(b) {
 		return nil, refuse(apdu.ServiceUnknown, apdu.OtherReason)
 	}
-	sh, d := s.acceptable(a)
+	armed, d := s.acceptable(a)
 	if d != acse.NoDiagnostic {
 		return s.reject(d, apdu.InitiateOther)
 	}
-	info, general := []byte(a.UserInfo), false
-	if sh != nil {
+	info, way := []byte(a.UserInfo), via{}
+	if armed.shield != nil {
 		if len(info) > 0 && apdu.Tag(info[0]) == apdu.TagInitiateRequest {
 			s.counts.Forged++
 			return s.reject(acse.AuthenticationFailure, apdu.InitiateOther)
 		}
-		o, err := s.believe(sh, info)
+		o, err := s.believe(armed.shield, info)
 		if err != nil {
 			return nil, err
 		}
-		info, general = o.plain, o.general
+		info, way = o.plain, o.via
 	}
 	i, n, err := apdu.ParseInitiateRequest(info)
 	if err != nil || n != len(info) {
@@ -49,17 +49,21 @@ func (s *Server) associate(b []byte) ([]byte, error) {
 		return s.reject(acse.NoReason, apdu.DLMSVersionTooLow)
 	case granted == 0:
 		return s.reject(acse.NoReason, apdu.IncompatibleConformance)
-	case limit > 0 && (limit < minMaxPDU || sh.room(limit, general) < minRoom):
+	case limit > 0 && (limit < minMaxPDU || way.room(limit) < minRoom):
 		return s.reject(acse.NoReason, apdu.PDUSizeTooShort)
+	case i.DedicatedKey != nil:
+		if way.sh == nil || way.sh.protection&cipher.Encrypted == 0 || armed.dedicate(s.keys(), i.DedicatedKey) != nil {
+			return s.reject(acse.NoReason, apdu.InitiateOther)
+		}
 	}
-	return s.accept(a, i, sh, general)
+	return s.accept(a, i, armed, way)
 }
 
 // acceptable checks who asks, for what context and how he wants to prove himself. It
-// returns the shield to open his initiate request with.
-func (s *Server) acceptable(a acse.AARQ) (*shield, acse.Diagnostic) {
+// returns the keys of an association with him.
+func (s *Server) acceptable(a acse.AARQ) (*association, acse.Diagnostic) {
 	switch {
-	case s.fault != nil:
+	case s.fault != nil, s.cfg.PreEstablished:
 		return nil, acse.NoReason
 	case a.Context != s.security.context():
 		return nil, acse.ContextNotSupported
@@ -68,27 +72,26 @@ func (s *Server) acceptable(a acse.AARQ) (*shield, acse.Diagnostic) {
 	case a.Mechanism != s.security.Mechanism:
 		return nil, acse.MechanismNotRecognized
 	}
-	switch s.security.Mechanism {
-	case LLS:
-		if subtle.ConstantTimeCompare(a.Authentication, s.keys().Password) != 1 {
-			s.counts.Forged++
-			return nil, acse.AuthenticationFailure
-		}
-	case HLSGMAC:
-		title, err := plc.NewSystemTitle(a.CallingTitle)
+	armed := &association{security: s.security}
+	var title plc.SystemTitle
+	if named(s.security.Mechanism) || s.security.Ciphered() || s.security.Signed {
+		var err error
+		title, err = plc.NewSystemTitle(a.CallingTitle)
 		if err != nil || !s.cfg.ClientTitle.IsZero() && title != s.cfg.ClientTitle || title == s.cfg.Title {
 			return nil, acse.CallingTitleUnknown
 		}
-		sh, err := newShield(s.keys(), s.cfg.Title, title)
-		if err != nil {
-			return nil, acse.CallingTitleUnknown
-		}
-		if n := len(a.Authentication); n < cipher.MinChallenge || n > cipher.MaxChallenge {
-			return nil, acse.AuthenticationFailure
-		}
-		return sh, acse.NoDiagnostic
 	}
-	return nil, acse.NoDiagnostic
+	if err := armed.arm(s.keys(), s.cfg.Title, title); err != nil {
+		return nil, acse.CallingTitleUnknown
+	}
+	switch {
+	case proves(s.security.Mechanism) && challengeable(a.Authentication) != nil:
+		return nil, acse.AuthenticationFailure
+	case s.security.Mechanism == LLS && subtle.ConstantTimeCompare(a.Authentication, s.keys().Password) != 1:
+		s.counts.Forged++
+		return nil, acse.AuthenticationFailure
+	}
+	return armed, acse.NoDiagnostic
 }
 
 // reject answers with a rejecting AARE; what was open stays open.
@@ -103,22 +106,27 @@ func (s *Server) reject(d acse.Diagnostic, initiate byte) ([]byte, error) {
 }
 
 // accept replaces whatever association there was and answers.
-func (s *Server) accept(a acse.AARQ, i apdu.InitiateRequest, sh *shield, general bool) ([]byte, error) {
+func (s *Server) accept(a acse.AARQ, i apdu.InitiateRequest, armed *association, way via) ([]byte, error) {
 	// A client whose AARE was lost asks again with the same challenge. It gets the same
 	// challenge of ours, so that a proof already on its way is still good.
 	again := s.state == Authenticating && bytes.Equal(a.Authentication, s.clientChallenge)
 	challenge := s.challenge
 	s.Reset()
-	s.shield, s.granted, s.limit = sh, i.Conformance&s.cfg.Conformance, int(i.MaxPDU)
+	s.suite, s.shield, s.ded, s.signet, s.partner = armed.suite, armed.shield, armed.ded, armed.signet, armed.partner
+	s.dedPeer = window{}
+	s.granted, s.limit = i.Conformance&s.cfg.Conformance, int(i.MaxPDU)
 
 	r := apdu.NewInitiateResponse(s.granted, uint16(s.cfg.MaxPDU))
-	info, err := s.protect(r.Append(make([]byte, 0, r.Size())), general)
+	info, err := s.protect(r.Append(make([]byte, 0, r.Size())), way)
 	if err != nil {
 		s.Reset()
 		return nil, err
 	}
 	answer := acse.AARE{Context: s.security.context(), UserInfo: info}
-	if s.security.Mechanism != HLSGMAC {
+	if s.shield != nil || named(s.security.Mechanism) {
+		answer.RespondingTitle = s.cfg.Title.Bytes()
+	}
+	if !proves(s.security.Mechanism) {
 		s.state = Opened
 		s.counts.Opened++
 		return answer.Append(make([]byte, 0, answer.Size())), nil
@@ -132,8 +140,7 @@ func (s *Server) accept(a acse.AARQ, i apdu.InitiateRequest, sh *shield, general
 	}
 	s.state = Authenticating
 	answer.Diagnostic = acse.AuthenticationRequired
-	answer.RespondingTitle = s.cfg.Title.Bytes()
-	answer.Mechanism, answer.Authentication = HLSGMAC, s.challenge
+	answer.Mechanism, answer.Authentication = s.security.Mechanism, s.challenge
 	return answer.Append(make([]byte, 0, answer.Size())), nil
 }
 
@@ -160,8 +167,9 @@ func (s *Server) authenticate(a apdu.ActionRequest) ([]byte, error) {
 	answer := apdu.ActionResponse{Invoke: a.Invoke}
 	proof, ok := shortOctets(a.Data)
 	if ok {
-		_, err := s.shield.suite.VerifyProof(s.shield.peer, proof, s.challenge)
-		ok = err == nil
+		ok = s.verify(s.keys(), cipher.Handshake{
+			From: s.partner, To: s.cfg.Title, Challenge: s.challenge, Given: s.clientChallenge,
+		}, proof) == nil
 	}
 	if !ok {
 		s.counts.Forged++
@@ -169,11 +177,9 @@ func (s *Server) authenticate(a apdu.ActionRequest) ([]byte, error) {
 		answer.Result = actionOther
 		return answer.Append(make([]byte, 0, answer.Size())), nil
 	}
-	counter, err := s.counter()
-	if err != nil {
-		return nil, err
-	}
-	own, err := s.shield.suite.Proof(s.cfg.Title, counter, s.clientChallenge)
+	own, err := s.prove(s.keys(), cipher.Handshake{
+		From: s.cfg.Title, To: s.partner, Challenge: s.clientChallenge, Given: s.challenge,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +197,9 @@ func (s *Server) release(b []byte) ([]byte, error) {
 	if err != nil || n != len(b) {
 		return nil, refuse(apdu.ServiceUnknown, apdu.OtherReason)
 	}
+	if s.cfg.PreEstablished {
+		return nil, refuse(apdu.ServiceNotAllowed, apdu.OperationNotPossible)
+	}
 	answer := acse.RLRE{Reason: acse.ReasonNormal}
 	if s.shield != nil {
 		o, err := s.believe(s.shield, q.UserInfo)
@@ -198,7 +207,7 @@ func (s *Server) release(b []byte) ([]byte, error) {
 			return nil, err
 		}
 		r := apdu.NewInitiateResponse(s.granted, uint16(s.cfg.MaxPDU))
-		if answer.UserInfo, err = s.protect(r.Append(make([]byte, 0, r.Size())), o.general); err != nil {
+		if answer.UserInfo, err = s.protect(r.Append(make([]byte, 0, r.Size())), o.via); err != nil {
 			return nil, err
 		}
 	}

@@ -19,12 +19,13 @@ var procedures = map[apdu.Tag]procedure{
 	apdu.TagGetRequest:    (*Server).get,
 	apdu.TagSetRequest:    (*Server).set,
 	apdu.TagActionRequest: (*Server).action,
+	apdu.TagAccessRequest: (*Server).access,
 }
 
 // serve answers a request that was believed.
 func (s *Server) serve(now time.Time, o opened) ([]byte, error) {
 	s.counts.Requests++
-	p := procedures[apdu.Tag(o.plain[0])]
+	p := procedures[apdu.TagOf(o.plain)]
 	if p == nil {
 		return nil, refuse(apdu.ServiceUnknown, apdu.ServiceNotSupported)
 	}
@@ -73,10 +74,10 @@ func (s *Server) get(now time.Time, o opened) ([]byte, error) {
 		return nil, err
 	}
 	if g.Next {
-		if !s.blocks(o.general) {
+		if !s.blocks(apdu.BlockTransferGet, o.via) {
 			return nil, refuse(apdu.ServiceUnknown, apdu.ServiceNotSupported)
 		}
-		return s.nextBlock(g, o.general), nil
+		return s.nextBlock(getBlocks{g}, g.Invoke, g.Block, o.via), nil
 	}
 	s.forget()
 	results := make([]cosem.Result, len(g.Refs))
@@ -84,19 +85,19 @@ func (s *Server) get(now time.Time, o opened) ([]byte, error) {
 		results[i] = s.read(now, ref)
 	}
 	whole := apdu.GetResponse{Invoke: g.Invoke, Results: results, List: g.List}
-	if s.fits(whole.Size(), o.general) {
+	if s.fits(whole.Size(), o.via) {
 		return whole.Append(make([]byte, 0, whole.Size())), nil
 	}
-	if !s.blocks(o.general) {
+	if !s.blocks(apdu.BlockTransferGet, o.via) {
 		return nil, refuse(apdu.ServiceNotAllowed, apdu.PDUTooLong)
 	}
-	s.out = &download{invoke: g.Invoke}
+	s.out = &download{invoke: g.Invoke, form: getBlocks{g}}
 	if g.List {
 		s.out.raw = apdu.AppendResults(nil, results)
 	} else {
 		s.out.raw = results[0].Data
 	}
-	return s.block(o.general), nil
+	return s.block1(o.via), nil
 }
 
 // read is one attribute of the meter.
@@ -114,7 +115,7 @@ func (s *Server) read(now time.Time, ref cosem.Ref) cosem.Result {
 	return cosem.Result{Data: data}
 }
 
-// set serves a SET request.
+// set serves a SET request of any kind.
 func (s *Server) set(now time.Time, o opened) ([]byte, error) {
 	q, n, err := apdu.ParseSetRequest(o.plain)
 	if err != nil || n != len(o.plain) {
@@ -124,6 +125,9 @@ func (s *Server) set(now time.Time, o opened) ([]byte, error) {
 	if q.Block != nil {
 		want |= apdu.BlockTransferSet
 	}
+	if q.Refs != nil {
+		want |= apdu.MultipleReferences
+	}
 	if err := s.allowed(want); err != nil {
 		return nil, err
 	}
@@ -131,10 +135,15 @@ func (s *Server) set(now time.Time, o opened) ([]byte, error) {
 		return answer, nil
 	}
 	if q.Block != nil {
-		return s.accumulate(now, q, o.plain), nil
+		return s.setBlock(now, q, o.plain), nil
 	}
 	s.forget()
-	answer := apdu.SetResponse{Invoke: q.Invoke, Access: s.write(now, q.Ref, q.Data)}
+	answer := apdu.SetResponse{Invoke: q.Invoke}
+	if q.Refs != nil {
+		answer.Kind, answer.List = apdu.SetList, s.writeAll(now, q.Refs, q.Values)
+	} else {
+		answer.Access = s.write(now, q.Ref, q.Data)
+	}
 	return s.keep(o.plain, q.Invoke, answer.Append(make([]byte, 0, answer.Size()))), nil
 }
 
@@ -146,6 +155,15 @@ func (s *Server) write(now time.Time, ref cosem.Ref, data []byte) cosem.AccessRe
 	return s.objects.Set(now, ref, data)
 }
 
+// writeAll sets attributes in their order.
+func (s *Server) writeAll(now time.Time, refs []cosem.Ref, values [][]byte) []cosem.AccessResult {
+	list := make([]cosem.AccessResult, len(refs))
+	for i, ref := range refs {
+		list[i] = s.write(now, ref, values[i])
+	}
+	return list
+}
+
 // keep remembers what was done and returns the answer, nil to an unconfirmed request.
 func (s *Server) keep(request []byte, invoke apdu.Invoke, answer []byte) []byte {
 	if !invoke.Confirmed() {
@@ -155,52 +173,178 @@ func (s *Server) keep(request []byte, invoke apdu.Invoke, answer []byte) []byte 
 	return answer
 }
 
-// action serves an ACTION request, the proof of a client included.
+// action serves an ACTION request of any kind, the proof of a client included.
 func (s *Server) action(now time.Time, o opened) ([]byte, error) {
 	q, n, err := apdu.ParseActionRequest(o.plain)
 	if err != nil || n != len(o.plain) {
 		return nil, malformed()
 	}
-	if s.security.Mechanism == HLSGMAC && q.Ref == replyToHLS {
+	if proves(s.security.Mechanism) && !s.cfg.PreEstablished && q.Ref == replyToHLS && q.Refs == nil && q.Block == nil {
 		return s.authenticate(q)
 	}
-	if err := s.allowed(apdu.Action); err != nil {
+	want := apdu.Action
+	if q.Block != nil || q.NextBlock {
+		want |= apdu.BlockTransferAction
+	}
+	if q.Refs != nil {
+		want |= apdu.MultipleReferences
+	}
+	if err := s.allowed(want); err != nil {
+		return nil, err
+	}
+	if q.NextBlock {
+		return s.nextBlock(actionBlocks{q}, q.Invoke, q.Number, o.via), nil
+	}
+	if answer, ok := s.again(o.plain); ok {
+		return answer, nil
+	}
+	if q.Block != nil {
+		return s.actionBlock(now, q, o), nil
+	}
+	s.forget()
+	return s.act(now, q, o), nil
+}
+
+// act invokes the methods of q, whose values are whole, and answers.
+func (s *Server) act(now time.Time, q apdu.ActionRequest, o opened) []byte {
+	if q.Refs != nil {
+		return s.actAll(now, q, o)
+	}
+	one := s.invoke(now, q.Ref, q.Data)
+	answer := apdu.ActionResponse{Invoke: q.Invoke, Result: one.Result, Return: one.Return}
+	if !s.fits(answer.Size(), o.via) {
+		if s.blocks(apdu.BlockTransferAction, o.via) && q.Invoke.Confirmed() {
+			s.out = &download{invoke: q.Invoke, form: actionBlocks{q}, raw: one.Return.Data}
+			return s.keep(o.plain, q.Invoke, s.block1(o.via))
+		}
+		// The method was done: that much must be told even when its result does not fit.
+		answer.Return = &cosem.Result{Access: cosem.OtherReason}
+	}
+	return s.keep(o.plain, q.Invoke, answer.Append(make([]byte, 0, answer.Size())))
+}
+
+// actAll invokes a list of methods and answers.
+func (s *Server) actAll(now time.Time, q apdu.ActionRequest, o opened) []byte {
+	answer := apdu.ActionResponse{Invoke: q.Invoke, List: make([]apdu.Acted, len(q.Refs))}
+	for i, ref := range q.Refs {
+		parameter := q.Values[i]
+		if bytes.Equal(parameter, nullData) {
+			parameter = nil
+		}
+		answer.List[i] = s.invoke(now, ref, parameter)
+	}
+	if !s.fits(answer.Size(), o.via) {
+		if s.blocks(apdu.BlockTransferAction, o.via) && q.Invoke.Confirmed() {
+			s.out = &download{invoke: q.Invoke, form: actionBlocks{q}, raw: apdu.AppendActed(nil, answer.List)}
+			return s.keep(o.plain, q.Invoke, s.block1(o.via))
+		}
+		for i := range answer.List {
+			if answer.List[i].Return != nil {
+				answer.List[i].Return = &cosem.Result{Access: cosem.OtherReason}
+			}
+		}
+	}
+	return s.keep(o.plain, q.Invoke, answer.Append(make([]byte, 0, answer.Size())))
+}
+
+// invoke invokes one method of the meter.
+func (s *Server) invoke(now time.Time, ref cosem.Ref, parameter []byte) apdu.Acted {
+	data, access := s.objects.Action(now, ref, parameter)
+	one := apdu.Acted{Result: apdu.ActionResult(access)}
+	if access == cosem.Success && data != nil {
+		one.Return = octetResult(data)
+	}
+	return one
+}
+
+func octetResult(data []byte) *cosem.Result { return &cosem.Result{Data: data} }
+
+// access serves an access request, item by item; the first failure ends it when the
+// client asked for that.
+func (s *Server) access(now time.Time, o opened) ([]byte, error) {
+	q, n, err := apdu.ParseAccessRequest(o.plain)
+	if err != nil || n != len(o.plain) {
+		return nil, malformed()
+	}
+	if err := s.allowed(apdu.Access); err != nil {
 		return nil, err
 	}
 	if answer, ok := s.again(o.plain); ok {
 		return answer, nil
 	}
 	s.forget()
-	data, access := s.objects.Action(now, q.Ref, q.Data)
-	answer := apdu.ActionResponse{Invoke: q.Invoke, Result: apdu.ActionResult(access)}
-	if access == cosem.Success && data != nil {
-		answer.Return = octetResult(data)
+	answer := apdu.AccessResponse{LongInvoke: q.LongInvoke, Items: make([]apdu.Accessed, len(q.Items))}
+	if q.LongInvoke&apdu.LongSelfDescribing != 0 {
+		answer.Request = q.Items
 	}
-	if !s.fits(answer.Size(), o.general) {
-		// The method was done: that much must be told even when its result does not fit.
-		answer.Return = &cosem.Result{Access: cosem.OtherReason}
+	stopped := false
+	for i, item := range q.Items {
+		answer.Items[i] = apdu.Accessed{Kind: item.Kind, Result: uint8(cosem.OtherReason)}
+		if !stopped {
+			answer.Items[i] = s.item(now, item)
+		}
+		stopped = stopped || answer.Items[i].Result != 0 && q.LongInvoke&apdu.LongBreakOnError != 0
 	}
-	return s.keep(o.plain, q.Invoke, answer.Append(make([]byte, 0, answer.Size()))), nil
+	if q.LongInvoke&apdu.LongConfirmed == 0 {
+		return nil, nil
+	}
+	if !s.fits(answer.Size(), o.via) {
+		// What was written and done was done: the client must learn it without the data.
+		for i := range answer.Items {
+			if item := &answer.Items[i]; item.Data != nil {
+				item.Data = nil
+				if item.Kind == apdu.AccessGet {
+					item.Result = uint8(cosem.DataBlockUnavailable)
+				}
+			}
+		}
+		answer.Request = nil
+		if !s.fits(answer.Size(), o.via) {
+			return nil, refuse(apdu.ServiceNotAllowed, apdu.PDUTooLong)
+		}
+	}
+	b := answer.Append(make([]byte, 0, answer.Size()))
+	s.done = repeated{request: bytes.Clone(o.plain), answer: b}
+	return b, nil
 }
 
-func octetResult(data []byte) *cosem.Result { return &cosem.Result{Data: data} }
+// item serves one item of an access request. A service that was not granted is refused
+// item by item.
+func (s *Server) item(now time.Time, item apdu.AccessItem) apdu.Accessed {
+	a := apdu.Accessed{Kind: item.Kind, Result: uint8(cosem.ReadWriteDenied)}
+	switch {
+	case item.Kind == apdu.AccessGet && s.granted.Has(apdu.Get):
+		r := s.read(now, item.Ref)
+		a.Result, a.Data = uint8(r.Access), r.Data
+	case item.Kind == apdu.AccessSet && s.granted.Has(apdu.Set):
+		a.Result = uint8(s.write(now, item.Ref, item.Data))
+	case item.Kind == apdu.AccessAction && s.granted.Has(apdu.Action):
+		parameter := item.Data
+		if bytes.Equal(parameter, nullData) {
+			parameter = nil
+		}
+		one := s.invoke(now, item.Ref, parameter)
+		a.Result = uint8(one.Result)
+		if one.Return != nil {
+			a.Data = one.Return.Data
+		}
+	}
+	return a
+}
 
-// room is the size of the longest plain answer the client takes.
-func (s *Server) room(general bool) int {
-	limit := s.limit
-	if limit == 0 {
-		limit = maxPDULimit
+// room is the size of the longest plain answer the client takes: in one APDU, or in
+// general blocks when those were agreed.
+func (s *Server) room(v via) int {
+	if s.granted.Has(apdu.GeneralBlockTransfer) {
+		return v.room(s.cfg.MaxTransfer)
 	}
-	if n := s.cfg.MaxAnswer; n > 0 {
-		limit = min(limit, n)
-	}
-	return s.shield.room(limit, general)
+	return v.room(s.reach())
 }
 
 // blocks reports whether answers may come in blocks: the service was granted, and in
 // the form asked for a block has room for at least one octet.
-func (s *Server) blocks(general bool) bool {
-	return s.granted.Has(apdu.BlockTransferGet) && s.room(general) >= minRoom
+func (s *Server) blocks(want apdu.Conformance, v via) bool {
+	return s.granted.Has(want) && s.room(v) >= minRoom
 }
 
-func (s *Server) fits(n int, general bool) bool { return n <= s.room(general) }
+func (s *Server) fits(n int, v via) bool { return n <= s.room(v) }

@@ -53,19 +53,21 @@ func TestServerSaysNothing(t *testing.T) {
 func TestServerRefusesServices(t *testing.T) {
 	p := openPair(t, llsKeys, 60, 1)
 	for request, want := range map[string]string{
-		"d901":                              "d80202", // ACCESS
-		"0501020000":                        "d80202", // read, of short names
-		"c8020000":                          "d80202", // ciphered where nothing is
-		"db0000":                            "d80202",
-		"c001":                              "d80203", // cut
-		"c004c1":                            "d80203",
-		"c001c1000100002b0100ff0202":        "d80203",
-		"c101c1000100002b0100ff0200":        "d80203", // no value
-		"c301c1000100002b0100ff0202":        "d80203",
-		"c001c1000100002b0100ff0200ff":      "d80203", // octets behind
-		"600100":                            "d80203", // an AARQ that cannot be read
-		"620100":                            "d80203",
-		fmt.Sprintf("%x", make([]byte, 61)): "d80104",
+		"d901": "d80203", // ACCESS, cut
+		"d94000000100010100080000010000ff02 0100": "d80202", // ACCESS, not granted
+		"e08000010000 02c001":                     "d80202", // a general block, not granted
+		"0501020000":                              "d80202", // read, of short names
+		"c8020000":                                "d80202", // ciphered where nothing is
+		"db0000":                                  "d80202",
+		"c001":                                    "d80203", // cut
+		"c004c1":                                  "d80203",
+		"c001c1000100002b0100ff0202":              "d80203",
+		"c101c1000100002b0100ff0200":              "d80203", // no value
+		"c301c1000100002b0100ff0202":              "d80203",
+		"c001c1000100002b0100ff0200ff":            "d80203", // octets behind
+		"600100":                                  "d80203", // an AARQ that cannot be read
+		"620100":                                  "d80203",
+		fmt.Sprintf("%x", make([]byte, 61)):       "d80104",
 	} {
 		served(t, p.server, unhex(request), want, true)
 	}
@@ -182,7 +184,7 @@ func TestServerRefusesPlaintext(t *testing.T) {
 		served(t, p.server, unhex(request), "d80105", true)
 	}
 	served(t, p.server, unhex("6203800100"), "d80103", true)
-	served(t, p.server, unhex("d90100"), "d80202", true) // a service nobody knows, ciphered or not
+	served(t, p.server, unhex("060100"), "d80202", true) // a service nobody knows, ciphered or not
 	for _, control := range []cipher.Control{cipher.Authenticated, cipher.Encrypted} {
 		served(t, p.server, sealed(t, control, clientTitle, 1000, "c001c1000100002b0100ff0200"), "d80105", true)
 	}
@@ -466,7 +468,7 @@ func TestServerUnconfirmed(t *testing.T) {
 // TestServerActionTooLong: what was done is told even when its result does not fit.
 func TestServerActionTooLong(t *testing.T) {
 	p := openPair(t, Keys{}, 134, 1)
-	p.server.limit = 20
+	p.server.limit, p.server.granted = 20, p.server.granted&^apdu.BlockTransferAction
 	served(t, p.server, unhex("c301c100460000600 30aff010109140000000000000000000000000000000000000000"), "c701c1000101fa", true)
 }
 
@@ -475,7 +477,7 @@ func TestServerGeneralForm(t *testing.T) {
 	general := func(counter uint32, plain string) opened {
 		t.Helper()
 		sh := *p.client.shield
-		b, err := sh.seal(unhex(plain), counter, true)
+		b, err := sh.seal(unhex(plain), counter, via{form: GeneralForm})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -503,7 +505,7 @@ func TestServerGeneralForm(t *testing.T) {
 // one form of the envelope and not in the other.
 func TestServerNoRoomForTitle(t *testing.T) {
 	p := openPair(t, gmacKeys, 239, 1)
-	p.server.limit = p.server.shield.sealedSize(minRoom, false)
+	p.server.limit = via{sh: p.server.shield}.sealedSize(minRoom)
 	if r := p.must(Get(profileRef)); !bytes.Equal(r[0].Data, profile(1)) {
 		t.Error("profile in blocks of one octet came back changed")
 	}
@@ -514,7 +516,7 @@ func TestServerNoRoomForTitle(t *testing.T) {
 // seal is plain in the general form, from the client.
 func seal(t *testing.T, p *pair, counter uint32, plain string) []byte {
 	t.Helper()
-	b, err := p.client.shield.seal(unhex(plain), counter, true)
+	b, err := p.client.shield.seal(unhex(plain), counter, via{form: GeneralForm})
 	if err != nil {
 		t.Fatal(err)
 	}

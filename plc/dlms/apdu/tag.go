@@ -178,3 +178,17 @@ func (t Tag) String() string {
 		return s.name
 	}
 }
+
+// TagOf is the tag of an APDU, 0 when it has no octets.
+func TagOf(b []byte) Tag {
+	if len(b) == 0 {
+		return 0
+	}
+	return Tag(b[0])
+}
+
+// Protected reports whether t is that of an APDU that is ciphered as a whole.
+func (t Tag) Protected() bool {
+	_, ok := t.Plain()
+	return ok || t == TagGeneralGlo || t == TagGeneralDed || t == TagGeneralCiphering
+}
