@@ -127,11 +127,12 @@ func (c *Client) receiveBlock(b []byte) (Effects, error) {
 	if c.state != Opened || c.op == nil || !c.granted.Has(apdu.GeneralBlockTransfer) {
 		return c.ignore(), nil
 	}
-	if c.block.sending() && c.block.acknowledged(block) && block.Data == nil {
-		return Effects{Down: c.block.block(c.cfg.Window)}, nil
-	}
+	more := c.block.sending() && c.block.acknowledged(block)
 	if block.Data == nil {
 		c.block.heard(block)
+		if more {
+			return Effects{Down: c.block.block(c.cfg.Window)}, nil
+		}
 		return Effects{Ignored: true}, nil
 	}
 	switch c.block.receive(block, c.cfg.MaxTransfer) {

@@ -162,22 +162,41 @@ func (p *pair) do(op Op) ([]cosem.Result, error) {
 	return nil, nil
 }
 
-// exchange carries one request over and its answer back.
+// exchange carries one request over, and its answer back, with all blocks that follow at
+// once.
 func (p *pair) exchange(down []byte) (Effects, error) {
 	p.t.Helper()
-	p.down = append(p.down, bytes.Clone(down))
-	if p.toMeter != nil {
-		down = p.toMeter(bytes.Clone(down))
+	var answers [][]byte
+	for ; down != nil; down = p.client.More() {
+		p.down = append(p.down, bytes.Clone(down))
+		if p.toMeter != nil {
+			down = p.toMeter(bytes.Clone(down))
+		}
+		for up := p.server.Receive(testTime, down); up != nil; up = p.server.More() {
+			answers = append(answers, up)
+		}
 	}
-	up := p.server.Receive(testTime, down)
-	p.up = append(p.up, bytes.Clone(up))
-	if p.toClient != nil {
-		up = p.toClient(bytes.Clone(up))
+	if answers == nil {
+		answers = [][]byte{nil}
 	}
-	if up == nil {
-		return Effects{}, nil
+	var last Effects
+	for _, up := range answers {
+		p.up = append(p.up, bytes.Clone(up))
+		if p.toClient != nil {
+			up = p.toClient(bytes.Clone(up))
+		}
+		if up == nil {
+			continue
+		}
+		e, err := p.client.Receive(up)
+		if err != nil {
+			return e, err
+		}
+		if !e.Ignored || len(answers) == 1 {
+			last = e
+		}
 	}
-	return p.client.Receive(up)
+	return last, nil
 }
 
 func (p *pair) must(op Op) []cosem.Result {

@@ -17,6 +17,7 @@ type general struct {
 	size   int    // octets of a block
 	base   uint16 // number of the block before the first of apdu
 	next   uint16 // number of the next block to send
+	from   uint16 // number of the first block of this window
 	window int    // blocks that the peer takes at once
 	left   int    // blocks still to send before it is the peer's turn
 	stream bool   // never the peer's turn: he does not answer
@@ -24,6 +25,10 @@ type general struct {
 	// What is being received.
 	raw []byte
 	got uint16 // highest block received without a gap
+	// mere is the number of our last mere acknowledgment and heardOf the highest number of
+	// ours that the peer has received. One that was lost gives its number to the next
+	// block, so that no gap is left that nobody can fill.
+	mere, heardOf uint16
 }
 
 // sending reports whether blocks are outstanding.
@@ -35,14 +40,20 @@ func (g *general) receiving() bool { return g.got > 0 }
 // send begins to send an APDU in blocks of at most limit octets, header included, and
 // reports false when it takes too many blocks or the blocks have no room.
 func (g *general) send(b []byte, limit int) bool {
+	g.reuse()
 	size := fit(limit - apdu.GeneralBlockHeader)
 	if size <= 0 || len(b) > size*(0xFFFF-int(g.last)) {
 		return false
 	}
-	g.apdu, g.size, g.base, g.next = b, size, g.last, g.last+1
-	g.window = max(g.window, 1)
-	g.left = g.window
+	g.apdu, g.size, g.base = b, size, g.last
+	g.turn(g.base + 1)
 	return true
+}
+
+// turn begins a window with the block of the given number.
+func (g *general) turn(from uint16) {
+	g.window = max(g.window, 1)
+	g.from, g.next, g.left = from, from, g.window
 }
 
 // final is the number of the last block of what is sent.
@@ -79,23 +90,18 @@ func (g *general) acknowledged(b apdu.GeneralBlock) bool {
 	if g.apdu == nil {
 		return false
 	}
+	g.heardOf = max(g.heardOf, b.Ack)
 	g.window = max(int(b.Window), 1)
 	if b.Ack >= g.final() {
 		g.apdu = nil
 		return false
 	}
-	if b.Ack >= g.base {
-		g.next = b.Ack + 1
-	}
-	g.left = g.window
+	g.turn(max(b.Ack, g.base) + 1)
 	return true
 }
 
-// again sends the last window once more.
-func (g *general) again() {
-	g.next -= min(uint16(g.window-g.left), g.next-g.base-1)
-	g.left = g.window
-}
+// again begins the last window once more.
+func (g *general) again() { g.turn(g.from) }
 
 // arrival is what followed from a block received.
 type arrival uint8
@@ -109,6 +115,7 @@ const (
 // receive takes one block with data. A first block begins anew, so that the rest of a
 // transfer that was given up never joins another; a block out of order changes nothing.
 func (g *general) receive(b apdu.GeneralBlock, most int) arrival {
+	g.heardOf = max(g.heardOf, b.Ack)
 	g.window = max(int(b.Window), 1)
 	switch {
 	case b.Number == 1:
@@ -136,6 +143,14 @@ func (g *general) heard(b apdu.GeneralBlock) {
 	}
 }
 
+// reuse takes back the number of a mere acknowledgment that the peer did not receive.
+func (g *general) reuse() {
+	if g.mere != 0 && g.mere == g.last && g.heardOf < g.mere {
+		g.last--
+	}
+	g.mere = 0
+}
+
 // take returns the APDU received and is ready for another. Its blocks stay
 // acknowledged.
 func (g *general) take() []byte {
@@ -146,8 +161,10 @@ func (g *general) take() []byte {
 
 // acknowledge is a block without data that tells what was received.
 func (g *general) acknowledge(window int) []byte {
+	g.reuse()
 	g.last++
-	b := apdu.GeneralBlock{Last: true, Window: uint8(min(window, apdu.MaxWindow)), Number: g.last, Ack: g.got}
+	g.mere = g.last
+	b := apdu.GeneralBlock{Last: true, Window: uint8(min(window, apdu.MaxWindow)), Number: g.mere, Ack: g.got}
 	return b.Append(make([]byte, 0, b.Size()))
 }
 

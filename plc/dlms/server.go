@@ -112,7 +112,8 @@ type Server struct {
 
 	cast     *shield // of the broadcast key; nil: broadcasts are not taken
 	castPeer window
-	block    general // general block transfer under way
+	block    general  // general block transfer under way
+	joined   repeated // the last request that came in general blocks, and its sealed answer
 
 	out    *download // long answer being fetched
 	in     *upload   // long value coming in
@@ -185,7 +186,7 @@ func (s *Server) Reset() {
 	s.state, s.suite, s.shield, s.ded, s.signet = Closed, nil, nil, nil, nil
 	s.granted, s.limit = 0, 0
 	s.clientChallenge, s.challenge = nil, nil
-	s.block = general{}
+	s.block, s.joined = general{}, repeated{}
 	s.forget()
 	s.preEstablish()
 }

@@ -1,6 +1,7 @@
 package dlms
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -27,7 +28,7 @@ func (s *Server) receive(now time.Time, b []byte) ([]byte, error) {
 	case tag == apdu.TagGeneralBlockTransfer:
 		return s.receiveBlock(now, b)
 	}
-	s.block = general{}
+	s.block, s.joined = general{}, repeated{}
 	answer, err := s.receiveWhole(now, b)
 	return s.dispatch(answer, err, false)
 }
@@ -91,17 +92,35 @@ func (s *Server) receiveBlock(now time.Time, b []byte) ([]byte, error) {
 	case overflow:
 		return nil, refuse(apdu.ServiceNotAllowed, apdu.PDUTooLong)
 	case complete:
-		whole := s.block.take()
-		if t := apdu.TagOf(whole); t == 0 || t == apdu.TagGeneralBlockTransfer || t == apdu.TagAARQ || t == apdu.TagRLRQ || answers[t] {
-			return nil, malformed()
-		}
-		answer, err := s.receiveWhole(now, whole)
-		return s.dispatch(answer, err, true)
+		return s.receiveJoined(now, s.block.take())
 	}
-	if block.Streaming {
+	switch {
+	case block.Streaming:
 		return nil, nil
+	case s.block.sending(): // the end of a request that was answered: its answer was lost
+		s.counts.Repeats++
+		s.block.again()
+		return s.block.block(s.cfg.Window), nil
 	}
 	return s.block.acknowledge(s.cfg.Window), nil
+}
+
+// receiveJoined takes the request that blocks made together. The same one once more gets
+// the same answer.
+func (s *Server) receiveJoined(now time.Time, whole []byte) ([]byte, error) {
+	if s.joined.request != nil && bytes.Equal(s.joined.request, whole) {
+		s.counts.Repeats++
+		return s.dispatch(s.joined.answer, nil, true)
+	}
+	switch t := apdu.TagOf(whole); {
+	case t == 0, t == apdu.TagGeneralBlockTransfer, t == apdu.TagAARQ, t == apdu.TagRLRQ, answers[t]:
+		return nil, malformed()
+	}
+	answer, err := s.receiveWhole(now, whole)
+	if err == nil {
+		s.joined = repeated{request: whole, answer: answer}
+	}
+	return s.dispatch(answer, err, true)
 }
 
 // reach is the longest APDU sent to the client.
