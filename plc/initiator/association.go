@@ -1,7 +1,6 @@
 package initiator
 
 import (
-	"bytes"
 	"container/list"
 	"errors"
 	"fmt"
@@ -99,7 +98,7 @@ func (i *Initiator) associate(p plc.Peer) (*association, error) {
 		return nil, err
 	}
 	a := i.associations.get(p.Title)
-	if a != nil && !sameKeys(*a.keys, keys) {
+	if a != nil && !a.keys.Equal(keys) {
 		i.associations.drop(i.associations.entries[p.Title])
 		delete(i.associations.floors, p.Title) // counters begin anew with a key
 		a = nil
@@ -129,7 +128,7 @@ func (i *Initiator) fit(a *association, p plc.Peer) {
 	}
 	c := dlms.ClientConfig{
 		ClientTitle: i.cfg.Title, ServerTitle: a.title, Keys: *a.keys, Counter: a.counter,
-		MaxPDU: a.frame - llc.HeaderSize, MaxTransfer: i.cfg.MaxTransfer,
+		MaxPDU: a.frame - llc.HeaderSize, MaxSend: a.frame - llc.HeaderSize, MaxTransfer: i.cfg.MaxTransfer,
 	}
 	c.LastPeerCounter, c.SeenPeer = i.associations.floor(a.title)
 	if a.client != nil {
@@ -196,8 +195,3 @@ func (i *Initiator) keysOf(title plc.SystemTitle) (dlms.Keys, error) {
 
 // titleSize is the size of a system title in an initialization vector.
 const titleSize = 8
-
-func sameKeys(a, b dlms.Keys) bool {
-	return a.Mechanism == b.Mechanism && bytes.Equal(a.Password, b.Password) &&
-		a.Encryption == b.Encryption && a.Authentication == b.Authentication
-}

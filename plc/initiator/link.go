@@ -118,3 +118,16 @@ func (l *Link) Release(ctx context.Context, p plc.Peer) (plc.Exchange, error) {
 		return err
 	})
 }
+
+// Renew gives up the association with a meter and the invocation counters that were
+// reserved for it: the next request draws new ones from the store.
+func (l *Link) Renew(ctx context.Context, title plc.SystemTitle) error {
+	_, err := l.submit(ctx, []plc.SystemTitle{title}, func(j *job) error {
+		j.x.Outcome = plc.Answered
+		if e := l.i.associations.entries[title]; e != nil {
+			l.i.associations.drop(e)
+		}
+		return nil
+	})
+	return err
+}

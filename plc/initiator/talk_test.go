@@ -265,6 +265,15 @@ func TestRefusedAssociation(t *testing.T) {
 		if !strings.Contains(x.Detail, "key") {
 			t.Errorf("detail %q", x.Detail)
 		}
+		b.meters[0].change = func(_ int, f mac.DataIndication) []reply {
+			f.MSDU = append(f.MSDU[:3], 0xD8, 1, 6, 0, 1, 0, 7)
+			return []reply{prompt(f)}
+		}
+		_, x, err = b.link.Get(b.Context(), b.peer(0), energyRef)
+		b.want(x, err, plc.Refused, 1, 1)
+		if x.Counter != 65543 || !strings.Contains(x.Detail, "expects 65543") {
+			t.Errorf("counter %d, detail %q", x.Counter, x.Detail)
+		}
 	})
 }
 
@@ -623,6 +632,27 @@ func TestInvocationCounters(t *testing.T) {
 		_, x, err := b.link.Get(b.Context(), b.peer(0), energyRef)
 		if err != nil || x.Outcome != plc.Refused || !strings.Contains(x.Detail, "spent") {
 			t.Errorf("%v, %v", x, err)
+		}
+	})
+}
+
+// Counters that were raised in the store count after Renew, whatever was reserved before.
+func TestRenew(t *testing.T) {
+	run(t, 1, nil, func(b *bench) {
+		if err := b.link.Renew(b.Context(), titles[0]); err != nil {
+			t.Errorf("without an association: %v", err)
+		}
+		if _, x, err := b.link.Get(b.Context(), b.peer(0), energyRef); x.Outcome != plc.Answered {
+			t.Fatal(x, err)
+		}
+		b.ring.next[titles[0]] = 5000
+		if err := b.link.Urgent().Renew(b.Context(), titles[0]); err != nil {
+			t.Fatal(err)
+		}
+		_, x, err := b.link.Get(b.Context(), b.peer(0), energyRef)
+		b.want(x, err, plc.Answered, 3, 3)
+		if got := b.ring.next[titles[0]]; got != 5064 {
+			t.Errorf("counters are reserved up to %d, want 5064", got)
 		}
 	})
 }

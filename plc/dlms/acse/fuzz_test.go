@@ -14,6 +14,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(unhex("6311800100be0f040e0800065f1f040000021c00860007"))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if got, limit := allocated(func() { _, _, _ = parse(b) }), uint64(4*len(b)+4096); got > limit {
+			t.Fatalf("%d octets took %d octets of memory, want at most %d", len(b), got, limit)
+		}
 		m, n, err := parse(b)
 		if err != nil {
 			return

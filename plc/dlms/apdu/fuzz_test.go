@@ -56,7 +56,34 @@ func FuzzParse(f *testing.F) {
 	for _, s := range seeds(f) {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) { check(t, b) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		check(t, b)
+		if got, limit := allocated(func() { _, _, _ = parserFor(b)(b) }), uint64(4*len(b)+4096); got > limit {
+			t.Fatalf("%d octets took %d octets of memory, want at most %d", len(b), got, limit)
+		}
+	})
+}
+
+// FuzzParseLists reads the lists that joined blocks are.
+func FuzzParseLists(f *testing.F) {
+	f.Add(unhex("03 0000 030101fa 000100 1100"))
+	f.Add(unhex("02 1100 120001"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if values, n, err := ParseValues(b); err == nil {
+			again := AppendValues(nil, values)
+			if len(again) != ValuesSize(values) || len(again) > n || !bytes.HasSuffix(b[:n], again[min(len(again), 1):]) {
+				t.Fatalf("% X written again is % X", b[:n], again)
+			}
+		}
+		list, _, err := ParseActed(b)
+		if err != nil {
+			return
+		}
+		again, _, err := ParseActed(AppendActed(nil, list))
+		if err != nil || !reflect.DeepEqual(list, again) {
+			t.Fatalf("%v written and read again is %v, %v", list, again, err)
+		}
+	})
 }
 
 func FuzzParseResults(f *testing.F) {
