@@ -110,6 +110,9 @@ func NewClient(cfg ClientConfig) *Client {
 	c.cfg.Keys = Keys{Mechanism: keys.Mechanism}
 	if c.cfg.Conformance == 0 {
 		c.cfg.Conformance = DefaultConformance
+		if c.cfg.Form != ServiceForm || c.security.Signed {
+			c.cfg.Conformance |= apdu.GeneralProtection
+		}
 	}
 	if c.cfg.MaxPDU <= 0 {
 		c.cfg.MaxPDU = DefaultMaxPDU

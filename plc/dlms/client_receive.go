@@ -100,7 +100,7 @@ func (c *Client) receiveWhole(b []byte) (Effects, error) {
 
 // receiveOpened takes an APDU whose tag was right.
 func (c *Client) receiveOpened(o opened) (Effects, error) {
-	if c.state == Opened {
+	if tag := apdu.TagOf(o.plain); c.state == Opened || notifies(tag) || tag == apdu.TagGeneralSigning {
 		var err error
 		if o, err = c.unsign(o); err != nil {
 			return Effects{}, err
@@ -169,7 +169,7 @@ func (c *Client) overlong(n, limit int) (Effects, error) {
 func (c *Client) receivePlain(b []byte) (Effects, error) {
 	tag := apdu.TagOf(b)
 	switch {
-	case c.shield != nil && notifies(tag):
+	case c.security.Ciphered() && notifies(tag):
 		return c.ignore(), nil // whoever sent it: it is not believed
 	case c.shield != nil:
 		return Effects{}, forged("%v without the protection that was asked for", tag)

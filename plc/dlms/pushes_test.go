@@ -95,7 +95,11 @@ func TestVectorPushes(t *testing.T) {
 			if tt.invoke != 0 && got[0].LongInvoke != tt.invoke || len(got[0].Time) != 12 || oneValue(got[0].Data) != nil {
 				t.Errorf("%08X, % X", got[0].LongInvoke, got[0].Time)
 			}
-			if _, err := c.Receive(whole); tt.cfg.Keys.Security().Ciphered() && err != nil || len(got) != 1 && tt.cfg.Keys.Security().Ciphered() {
+			_, err = c.Receive(whole)
+			if _, moved := c.LastPeerCounter(); moved != (tt.cfg.Keys.Protection == cipher.AuthenticatedEncrypted) {
+				t.Errorf("counter moved %t", moved)
+			}
+			if tt.cfg.Keys.Protection == cipher.AuthenticatedEncrypted && (err != nil || len(got) != 1) {
 				t.Errorf("once more: %v, %d notifications", err, len(got))
 			}
 		})

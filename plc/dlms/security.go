@@ -141,7 +141,7 @@ func (k Keys) Validate() error {
 	if err := k.validateMechanism(); err != nil {
 		return err
 	}
-	if k.symmetric() {
+	if k.symmetric() || k.BroadcastKey != nil {
 		if err := k.validateSymmetric(); err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 
 // DefaultServerConformance is what a Server grants unless told otherwise. Access and the
 // general block transfer are granted only where ServerConfig.Conformance names them.
-const DefaultServerConformance = DefaultConformance | apdu.PriorityManagement
+const DefaultServerConformance = DefaultConformance | apdu.PriorityManagement | apdu.GeneralProtection
 
 // Objects is the meter behind a Server: its object tree with the rights of one client.
 type Objects interface {

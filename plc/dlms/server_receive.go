@@ -14,7 +14,7 @@ func (s *Server) receive(now time.Time, b []byte) ([]byte, error) {
 	switch {
 	case answers[tag]:
 		return nil, nil
-	case s.cast != nil && isBroadcast(b):
+	case isBroadcast(b):
 		s.receiveBroadcast(now, b)
 		return nil, nil
 	case tag == apdu.TagAARQ: // of any length: no limit is agreed yet
@@ -217,7 +217,8 @@ func isBroadcast(b []byte) bool {
 // the line would answer at once. The association under way does not notice.
 func (s *Server) receiveBroadcast(now time.Time, b []byte) {
 	w, err := unwrap(b)
-	if err != nil {
+	if err != nil || s.cast == nil || len(b) > s.cfg.MaxPDU {
+		s.counts.Forged++
 		return
 	}
 	o, err := s.believed(s.cast, &s.castPeer, w)

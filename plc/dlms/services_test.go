@@ -345,7 +345,12 @@ func TestBroadcast(t *testing.T) {
 	if p.server.Receive(testTime, b); len(p.tree.calls) != 2 {
 		t.Errorf("ACTION: the meter did %q", p.tree.calls)
 	}
-	p.must(Get(energyRef)) // the association did not notice
+	p.must(Get(energyRef))                // the association did not notice
+	other := newPair(t, gmacKeys, 242, 1) // does not take broadcasts: it is silent all the same
+	other.must(Open())
+	if up := other.server.Receive(testTime, b); up != nil || other.server.Counts().Forged != 1 {
+		t.Errorf("a meter without the broadcast key answered % X", up)
+	}
 	for _, op := range []Op{Get(clockRef), Open(), SetAll([]cosem.Ref{clockRef, clockRef}, [][]byte{now, now})} {
 		if _, err := Broadcast(cfg, op); err == nil {
 			t.Errorf("broadcast of %v: no error", op.kind)
@@ -393,6 +398,28 @@ func TestNotifications(t *testing.T) {
 				t.Errorf("the request: %+v, %v", e, err)
 			}
 		})
+	}
+}
+
+// TestNoticesBeforeOpening: what is asked for holds from the start, before any request.
+func TestNoticesBeforeOpening(t *testing.T) {
+	plain := apdu.DataNotification{LongInvoke: 7, Body: unhex("00")}.Append(nil)
+	for _, e := range endsOf(t) {
+		delivered := 0
+		p := pairWith(t, e, 400, 1, func(c *ClientConfig, _ *ServerConfig) { c.Notify = func(Notice) { delivered++ } })
+		_, _ = p.client.Receive(plain)
+		want := 1
+		if s := e.client.Security(); s.Ciphered() || s.Signed {
+			want = 0
+		}
+		if delivered != want {
+			t.Errorf("%s: %d delivered, want %d", e.name, delivered, want)
+		}
+		p.must(Open())
+		p.must(Release())
+		if _, _ = p.client.Receive(plain); delivered != 2*want {
+			t.Errorf("%s: %d delivered after a release, want %d", e.name, delivered, 2*want)
+		}
 	}
 }
 
