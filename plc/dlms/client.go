@@ -46,6 +46,10 @@ type ClientConfig struct {
 	MaxTransfer int              // longest value taken in blocks, in octets; 0 is DefaultMaxTransfer
 	Window      int              // blocks of a general block transfer we take at once, 1 to 63; 0 is 1
 
+	// ShortNames opens an association by short names, for Read and Write. Mechanisms
+	// with a proof are not spoken in one.
+	ShortNames bool
+
 	Form      Form // envelope of ciphered requests
 	Dedicated bool // propose a fresh key for each association, and take answers under no other
 
@@ -106,10 +110,14 @@ func NewClient(cfg ClientConfig) *Client {
 		invoke: apdu.Confirmed | apdu.HighPriority,
 	}
 	c.security, c.counter = keys.Security(), cfg.Counter
+	c.security.ShortNames = cfg.ShortNames
 	c.peer = windowAfter(cfg.LastPeerCounter, cfg.SeenPeer)
 	c.cfg.Keys = Keys{Mechanism: keys.Mechanism}
 	if c.cfg.Conformance == 0 {
 		c.cfg.Conformance = DefaultConformance
+		if cfg.ShortNames {
+			c.cfg.Conformance = apdu.Read | apdu.Write | apdu.ParameterizedAccess | apdu.MultipleReferences | apdu.InformationReportBit
+		}
 		if c.cfg.Form != ServiceForm || c.security.Signed {
 			c.cfg.Conformance |= apdu.GeneralProtection
 		}
@@ -200,6 +208,9 @@ func (c *Client) ready() error {
 	}
 	if c.cfg.Dedicated && c.security.Protection&cipher.Encrypted == 0 {
 		return errors.New("dedicated key without encryption: it would be known to all")
+	}
+	if c.cfg.ShortNames && proves(c.security.Mechanism) {
+		return fmt.Errorf("%v with short names is not spoken here", c.security.Mechanism)
 	}
 	if c.armed {
 		return nil

@@ -34,6 +34,8 @@ var reactions = map[State]map[apdu.Tag]reaction{
 		apdu.TagSetResponse:           (*Client).written,
 		apdu.TagActionResponse:        (*Client).acted,
 		apdu.TagAccessResponse:        (*Client).accessed,
+		apdu.TagReadResponse:          (*Client).readNames,
+		apdu.TagWriteResponse:         (*Client).wroteNames,
 		apdu.TagExceptionResponse:     (*Client).excepted,
 		apdu.TagConfirmedServiceError: (*Client).serviceError,
 	},

@@ -21,6 +21,8 @@ func (c *Client) advance() (Effects, error) {
 		return c.action()
 	case opAccess:
 		return c.access()
+	case opRead, opWrite:
+		return c.names()
 	case opRelease:
 		c.state = Releasing
 		down, err := c.rlrq()

@@ -2,10 +2,11 @@
 // machines without input or output: [Client], which a concentrator is, and
 // [Server], which a meter is.
 //
-// It implements the association control and the xDLMS procedures of IEC 62056-5-3
-// for logical names: opening with no security, a password, or HLS-GMAC with
-// ciphering by suite 0; GET with lists, selective access and block transfer; SET, in
-// blocks when long; ACTION; release. The APDUs themselves are in plc/dlms/apdu, acse and cipher.
+// It implements the association control and the xDLMS procedures of IEC 62056-5-3:
+// opening with every mechanism from none to HLS-ECDSA, ciphering and signing by suites 0
+// to 2 in every envelope, GET, SET and ACTION with lists and blocks, access, general
+// block transfer, notifications and release; for the client also short names. docs/dlms.md
+// lists all of it with its tests. The APDUs themselves are in plc/dlms/apdu, acse and cipher.
 //
 // Above, the initiator binds a Client to a meter's address and gives it octets;
 // another carrier could do the same. The simulated street does so with Servers.

@@ -122,6 +122,7 @@ type pair struct {
 	// onWay may change an APDU on its way; nil loses it.
 	toMeter, toClient func([]byte) []byte
 	up, down          [][]byte // all that was sent
+	short             bool     // the client names objects by short names, and the server does not
 }
 
 func clientConfig(keys Keys, maxPDU int) ClientConfig {

@@ -10,13 +10,16 @@ import (
 // Notice is something that a meter says unasked, believed as far as the association
 // asks for protection. Its octets are copies.
 type Notice struct {
-	// Event is set for an event notification and an information report: one attribute.
+	// Event is set for an event notification: one attribute.
 	Event bool
 	Ref   cosem.Ref // of an event
+	// Report is an information report: variables by short names, one Values for each.
+	Report []apdu.Variable
+	Values [][]byte
 	// LongInvoke is the identity of a data notification.
 	LongInvoke uint32
-	Time       []byte // COSEM date-time of 12 octets, nil when the meter gives none
-	Data       []byte // one encoded COSEM value
+	Time       []byte // COSEM date-time of 12 octets (of a report: GeneralizedTime), nil when the meter gives none
+	Data       []byte // one encoded COSEM value; nil in a report
 }
 
 // parseNotice reads a notification that was verified as far as was asked for.
@@ -28,6 +31,13 @@ func parseNotice(b []byte) (Notice, error) {
 		}
 		return Notice{Event: true, Ref: e.Ref, Time: bytes.Clone(e.Time), Data: bytes.Clone(e.Data)}, nil
 	}
+	if apdu.TagOf(b) == apdu.TagInformationReport {
+		i, n, err := apdu.ParseInformationReport(bytes.Clone(b))
+		if err := whole(b, n, err); err != nil {
+			return Notice{}, err
+		}
+		return Notice{Report: i.Variables, Values: i.Values, Time: i.Time}, nil
+	}
 	d, n, err := apdu.ParseDataNotification(b)
 	if err := whole(b, n, err); err != nil {
 		return Notice{}, err
@@ -37,7 +47,7 @@ func parseNotice(b []byte) (Notice, error) {
 
 // notifies are the tags of what a meter says unasked.
 func notifies(t apdu.Tag) bool {
-	return t == apdu.TagDataNotification || t == apdu.TagEventNotification
+	return t == apdu.TagDataNotification || t == apdu.TagEventNotification || t == apdu.TagInformationReport
 }
 
 // noticed delivers a notification. It never touches the operation under way.

@@ -16,6 +16,8 @@ const (
 	opSet
 	opAction
 	opAccess
+	opRead
+	opWrite
 	opRelease
 )
 
@@ -26,6 +28,7 @@ type Op struct {
 	refs   []cosem.Ref
 	values [][]byte // one for each of refs; nil in an ACTION: no parameter
 	items  []apdu.AccessItem
+	vars   []apdu.Variable
 }
 
 // Open opens the association and does nothing more.
@@ -78,6 +81,8 @@ func (o Op) check() error {
 		return o.checkValues("ACTION")
 	case opAccess:
 		return o.checkItems()
+	case opRead, opWrite:
+		return o.checkVariables()
 	}
 	return errors.New("operation without a kind: use Open, Get, Set, Action or Release")
 }

@@ -39,13 +39,19 @@ type Security struct {
 	Suite      uint8          // 0: AES-GCM-128; 1 and 2 with ECDSA and ECDH
 	Protection cipher.Control // of every APDU after the association request
 	Signed     bool           // every APDU after the association is signed by its sender
+	ShortNames bool           // objects are named by short names
 }
 
 // Ciphered reports whether APDUs are protected at all.
 func (s Security) Ciphered() bool { return s.Protection != cipher.None }
 
 func (s Security) context() acse.Context {
-	if s.Ciphered() {
+	switch {
+	case s.ShortNames && s.Ciphered():
+		return acse.ShortNamesCiphering
+	case s.ShortNames:
+		return acse.ShortNames
+	case s.Ciphered():
 		return acse.LogicalNamesCipher
 	}
 	return acse.LogicalNames

@@ -10,9 +10,6 @@ import (
 	"busbar/plc/dlms/cipher"
 )
 
-// transactionSize is the size of the transaction identities we make.
-const transactionSize = 8
-
 // signet signs what one end sends and checks what the other signed.
 type signet struct {
 	signer    *cipher.Signer
@@ -67,5 +64,5 @@ func framed(f apdu.Frame, own, peer plc.SystemTitle) error {
 	return nil
 }
 
-// transaction is the identity with the given number.
+// transaction is the identity, of 8 octets, with the given number.
 func transaction(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

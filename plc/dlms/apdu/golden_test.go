@@ -52,8 +52,15 @@ var parsers = map[string]parser{
 	"general-block-transfer":  of(ParseGeneralBlock),
 	"event notification":      of(ParseEventNotification),
 	"access request":          of(ParseAccessRequest),
-	"access response":         of(ParseAccessResponse),
-	"ciphered":                of(ParseCiphered),
+	"read request":            of(ParseReadRequest),
+	"read response":           of(ParseReadResponse),
+	"write request":           of(ParseWriteRequest),
+	"write response":          of(ParseWriteResponse),
+
+	"unconfirmed write request": of(ParseWriteRequest),
+	"information report":        of(ParseInformationReport),
+	"access response":           of(ParseAccessResponse),
+	"ciphered":                  of(ParseCiphered),
 }
 
 // parserFor finds the parser by the tag of b.
@@ -158,6 +165,28 @@ var golden = []struct {
 		{}, {Result: 3, Return: &cosem.Result{Access: cosem.OtherReason}}, {Return: &cosem.Result{Data: unhex("1100")}},
 	}}},
 	{"ACTION response next block", "c704c100000002", ActionResponse{Invoke: 0xC1, NextBlock: true, Number: 2}},
+	{"read request", "05 02 02 fa08 04 fb10 01 00", ReadRequest{Variables: []Variable{
+		Named(0xFA08), {Kind: Parameterized, Name: 0xFB10, Select: &cosem.Selection{Selector: 1, Parameters: unhex("00")}},
+	}}},
+	{"read request of a block", "05 01 05 0003", ReadRequest{Variables: []Variable{{Kind: BlockNumber, Block: &ShortBlock{Number: 3}}}}},
+	{"read request in blocks", "05 01 06 01 0001 02 0502", ReadRequest{Variables: []Variable{
+		{Kind: ReadBlock, Block: &ShortBlock{Last: true, Number: 1, Raw: unhex("0502")}},
+	}}},
+	{"read response", "0c 02 00 0600001391 01 04", ReadResponse{Items: []ReadItem{
+		{Data: unhex("0600001391")}, {Kind: ReadError, Access: cosem.ObjectUndefined},
+	}}},
+	{"read response with block", "0c 01 02 00 0001 02 0100", ReadResponse{Items: []ReadItem{
+		{Kind: ReadPiece, Block: &ShortBlock{Number: 1, Raw: unhex("0100")}},
+	}}},
+	{"read response, block arrived", "0c 01 03 0001", ReadResponse{Items: []ReadItem{{Kind: ReadNumber, Block: &ShortBlock{Number: 1}}}}},
+	{"write request", "06 01 02 fa08 01 1105", WriteRequest{Variables: []Variable{Named(0xFA08)}, Values: [][]byte{unhex("1105")}}},
+	{"unconfirmed write request", "16 01 02 fa08 01 1105", WriteRequest{
+		Unconfirmed: true, Variables: []Variable{Named(0xFA08)}, Values: [][]byte{unhex("1105")},
+	}},
+	{"write response", "0d 03 00 01 03 02 0001", WriteResponse{Items: []WriteItem{
+		{}, {Kind: WriteError, Access: cosem.ReadWriteDenied}, {Kind: WriteNumber, Number: 1},
+	}}},
+	{"information report", "18 00 01 02 fa08 01 1105", InformationReport{Variables: []Variable{Named(0xFA08)}, Values: [][]byte{unhex("1105")}}},
 	{"event notification", "c2 00 00010000616200ff02 0600000001", EventNotification{
 		Ref: ref(1, "0.0.97.98.0.255", 2), Data: unhex("0600000001"),
 	}},
