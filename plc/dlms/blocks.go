@@ -11,91 +11,78 @@ import (
 // octets. That of ACTION has one octet less.
 const blockHeader = 9
 
-// blockForm is how the blocks of one service look.
-type blockForm interface {
-	// block is one block of the answer.
-	block(invoke apdu.Invoke, d apdu.DataBlock) []byte
-	// end ends a transfer that cannot go on: none was under way, or the number is wrong.
-	end(invoke apdu.Invoke, number uint32, none bool) []byte
-}
-
-type getBlocks struct{ apdu.GetRequest }
-
-func (getBlocks) block(invoke apdu.Invoke, d apdu.DataBlock) []byte {
-	g := apdu.GetResponse{Invoke: invoke, Block: &d}
-	return g.Append(make([]byte, 0, g.Size()))
-}
-
-func (f getBlocks) end(invoke apdu.Invoke, number uint32, none bool) []byte {
-	why := cosem.BlockNumberInvalid
-	if none {
-		why = cosem.NoLongGet
-	}
-	return f.block(invoke, apdu.DataBlock{Last: true, Number: number, Access: why})
-}
-
-type actionBlocks struct{ apdu.ActionRequest }
-
-func (actionBlocks) block(invoke apdu.Invoke, d apdu.DataBlock) []byte {
-	a := apdu.ActionResponse{Invoke: invoke, Block: &d}
-	return a.Append(make([]byte, 0, a.Size()))
-}
-
-func (actionBlocks) end(invoke apdu.Invoke, _ uint32, none bool) []byte {
-	a := apdu.ActionResponse{Invoke: invoke, Result: apdu.LongActionAborted}
-	if none {
-		a.Result = apdu.NoLongAction
-	}
-	return a.Append(make([]byte, 0, a.Size()))
-}
-
 // download is a long answer on its way out in blocks. It is kept after its last block
 // until the next request, because that block may be asked for again.
 type download struct {
 	invoke     apdu.Invoke
-	form       blockForm
+	action     bool // of an ACTION, else of a GET
 	raw        []byte
 	number     uint32 // of the block sent last, 0 before the first
 	start, end int    // of that block in raw
 }
 
-// block1 sends the block behind the one sent last.
-func (s *Server) block1(v via) []byte {
-	d := s.out
-	d.number++
-	d.start = d.end
+// answer is the current block.
+func (d *download) answer() []byte {
+	b := &apdu.DataBlock{Last: d.end == len(d.raw), Number: d.number, Raw: d.raw[d.start:d.end]}
+	if d.action {
+		return apdu.ActionResponse{Invoke: d.invoke, Block: b}.Append(nil)
+	}
+	return apdu.GetResponse{Invoke: d.invoke, Block: b}.Append(nil)
+}
+
+// begin sends the first block of a long answer.
+func (s *Server) begin(d *download, v via) []byte {
+	s.out = d
+	return s.advance(v)
+}
+
+// advance sends the block behind the one sent last.
+func (s *Server) advance(v via) []byte {
+	s.out.number++
+	s.out.start = s.out.end
 	return s.resend(v)
 }
 
 // resend sends the current block, as long as the client takes it.
 func (s *Server) resend(v via) []byte {
 	d := s.out
-	size := min(fit(s.room(v)-blockHeader), len(d.raw)-d.start)
-	d.end = d.start + size
-	return d.form.block(d.invoke, apdu.DataBlock{Last: d.end == len(d.raw), Number: d.number, Raw: d.raw[d.start:d.end]})
+	d.end = d.start + min(fit(s.room(v)-blockHeader), len(d.raw)-d.start)
+	return d.answer()
 }
 
 // nextBlock serves a request for the block after the one of the given number. The same
 // one asked for again is sent again; any other number ends the transfer.
-func (s *Server) nextBlock(form blockForm, invoke apdu.Invoke, number uint32, v via) []byte {
+func (s *Server) nextBlock(action bool, invoke apdu.Invoke, number uint32, v via) []byte {
 	d := s.out
-	none := d == nil || d.invoke.ID() != invoke.ID() || !sameService(d.form, form)
+	none := d == nil || d.invoke.ID() != invoke.ID() || d.action != action
 	switch {
 	case none:
 	case number == d.number && d.end < len(d.raw):
-		return s.block1(v)
+		return s.advance(v)
 	case number+1 == d.number:
 		s.counts.Repeats++
 		return s.resend(v)
 	}
 	s.out = nil
-	return form.end(invoke, number, none)
+	if action {
+		return stopAction(invoke, none)
+	}
+	why := cosem.BlockNumberInvalid
+	if none {
+		why = cosem.NoLongGet
+	}
+	b := &apdu.DataBlock{Last: true, Number: number, Access: why}
+	return apdu.GetResponse{Invoke: invoke, Block: b}.Append(nil)
 }
 
-func sameService(a, b blockForm) bool {
-	_, get := a.(getBlocks)
-	_, other := b.(getBlocks)
-	return get == other
+// stopAction ends a transfer of an ACTION that cannot go on: none was under way, or the
+// number is wrong.
+func stopAction(invoke apdu.Invoke, none bool) []byte {
+	why := apdu.LongActionAborted
+	if none {
+		why = apdu.NoLongAction
+	}
+	return apdu.ActionResponse{Invoke: invoke, Result: why}.Append(nil)
 }
 
 // upload is a long value, or the list of several, on its way in.
@@ -179,7 +166,7 @@ func (s *Server) actionBlock(now time.Time, q apdu.ActionRequest, o opened) []by
 	switch why := s.accumulate(u, q.Block); {
 	case why != cosem.Success:
 		s.forget()
-		return actionBlocks{}.end(q.Invoke, q.Block.Number, why == cosem.NoLongSet)
+		return stopAction(q.Invoke, why == cosem.NoLongSet)
 	case q.Block.Last:
 		s.in = nil
 		values, ok := u.values()

@@ -109,15 +109,9 @@ func actedResults(list []apdu.Acted) []cosem.Result {
 // actedBlock takes one block of what a method returned. That there is one says that
 // the method was done.
 func (c *Client) actedBlock(d apdu.DataBlock) (Effects, error) {
-	e, err, more := c.joined(d)
-	if more {
-		a := apdu.ActionRequest{Invoke: c.invoke, NextBlock: true, Number: d.Number}
-		return c.send(a.Append(make([]byte, 0, a.Size())))
-	}
-	if e != nil || err != nil {
-		return *e, err
-	}
-	return c.joinActed()
+	return c.gather(d, func() []byte {
+		return apdu.ActionRequest{Invoke: c.invoke, NextBlock: true, Number: d.Number}.Append(nil)
+	}, c.joinActed)
 }
 
 // joinActed reads the blocks as the one value or result list that they are. Programs

@@ -98,14 +98,15 @@ func (c *Client) readNames(b []byte) (Effects, error) {
 
 // readPiece takes one block of a long read response.
 func (c *Client) readPiece(s *apdu.ShortBlock) (Effects, error) {
-	e, err, more := c.joined(apdu.DataBlock{Last: s.Last, Number: uint32(s.Number), Raw: s.Raw})
-	if more {
+	d := apdu.DataBlock{Last: s.Last, Number: uint32(s.Number), Raw: s.Raw}
+	return c.gather(d, func() []byte {
 		v := apdu.Variable{Kind: apdu.BlockNumber, Block: &apdu.ShortBlock{Number: s.Number}}
-		return c.send(apdu.ReadRequest{Variables: []apdu.Variable{v}}.Append(nil))
-	}
-	if e != nil || err != nil {
-		return *e, err
-	}
+		return apdu.ReadRequest{Variables: []apdu.Variable{v}}.Append(nil)
+	}, c.joinRead)
+}
+
+// joinRead reads the blocks as the list that they are.
+func (c *Client) joinRead() (Effects, error) {
 	joined := append([]byte{byte(apdu.TagReadResponse)}, c.op.raw...)
 	p, n, err := apdu.ParseReadResponse(joined)
 	if err := whole(joined, n, err); err != nil {

@@ -132,36 +132,32 @@ func (c *Client) gotBlock(d apdu.DataBlock) (Effects, error) {
 	if d.Access != cosem.Success {
 		return c.repeat(d.Access)
 	}
-	e, err, more := c.joined(d)
-	if more {
-		g := apdu.GetRequest{Invoke: c.invoke, Next: true, Block: d.Number}
-		return c.send(g.Append(make([]byte, 0, g.Size())))
-	}
-	if e != nil || err != nil {
-		return *e, err
-	}
-	return c.join()
+	return c.gather(d, func() []byte {
+		return apdu.GetRequest{Invoke: c.invoke, Next: true, Block: d.Number}.Append(nil)
+	}, c.join)
 }
 
-// joined keeps one block. The block before it once more is a repeat; any other number
-// breaks the transfer, because rows would be lost or doubled. It reports whether more is
-// to be asked for; no effects and no error mean that the blocks are whole.
-func (c *Client) joined(d apdu.DataBlock) (*Effects, error, bool) { //nolint:revive // the error belongs to the effects
+// gather keeps one block, asks for the next, and calls join after the last. The block
+// before it once more is a repeat; any other number breaks the transfer, because rows
+// would be lost or doubled.
+func (c *Client) gather(d apdu.DataBlock, next func() []byte, join func() (Effects, error)) (Effects, error) {
 	o := c.op
-	stop := func(e Effects, err error) (*Effects, error, bool) { return &e, err, false } //nolint:revive // as above
 	switch {
 	case o.next > 1 && d.Number == o.next-1:
-		return stop(c.ignore(), nil)
+		return c.ignore(), nil
 	case d.Number != o.next:
-		return stop(c.fail(garbled("block %d where block %d should come", d.Number, o.next)))
+		return c.fail(garbled("block %d where block %d should come", d.Number, o.next))
 	case len(d.Raw) == 0 && !d.Last:
-		return stop(c.fail(garbled("block %d is empty", d.Number)))
+		return c.fail(garbled("block %d is empty", d.Number))
 	case len(o.raw)+len(d.Raw) > c.cfg.MaxTransfer:
-		return stop(c.fail(garbled("more than %d octets in blocks: ask for less at a time", c.cfg.MaxTransfer)))
+		return c.fail(garbled("more than %d octets in blocks: ask for less at a time", c.cfg.MaxTransfer))
 	}
 	o.raw = append(o.raw, d.Raw...)
 	o.next++
-	return nil, nil, !d.Last
+	if !d.Last {
+		return c.send(next())
+	}
+	return join()
 }
 
 // join reads the blocks as the one value or result list that they are.

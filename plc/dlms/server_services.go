@@ -77,7 +77,7 @@ func (s *Server) get(now time.Time, o opened) ([]byte, error) {
 		if !s.blocks(apdu.BlockTransferGet, o.via) {
 			return nil, refuse(apdu.ServiceUnknown, apdu.ServiceNotSupported)
 		}
-		return s.nextBlock(getBlocks{g}, g.Invoke, g.Block, o.via), nil
+		return s.nextBlock(false, g.Invoke, g.Block, o.via), nil
 	}
 	s.forget()
 	results := make([]cosem.Result, len(g.Refs))
@@ -91,13 +91,11 @@ func (s *Server) get(now time.Time, o opened) ([]byte, error) {
 	if !s.blocks(apdu.BlockTransferGet, o.via) {
 		return nil, refuse(apdu.ServiceNotAllowed, apdu.PDUTooLong)
 	}
-	s.out = &download{invoke: g.Invoke, form: getBlocks{g}}
+	raw := results[0].Data
 	if g.List {
-		s.out.raw = apdu.AppendResults(nil, results)
-	} else {
-		s.out.raw = results[0].Data
+		raw = apdu.AppendResults(nil, results)
 	}
-	return s.block1(o.via), nil
+	return s.begin(&download{invoke: g.Invoke, raw: raw}, o.via), nil
 }
 
 // read is one attribute of the meter.
@@ -193,7 +191,7 @@ func (s *Server) action(now time.Time, o opened) ([]byte, error) {
 		return nil, err
 	}
 	if q.NextBlock {
-		return s.nextBlock(actionBlocks{q}, q.Invoke, q.Number, o.via), nil
+		return s.nextBlock(true, q.Invoke, q.Number, o.via), nil
 	}
 	if answer, ok := s.again(o.plain); ok {
 		return answer, nil
@@ -214,8 +212,8 @@ func (s *Server) act(now time.Time, q apdu.ActionRequest, o opened) []byte {
 	answer := apdu.ActionResponse{Invoke: q.Invoke, Result: one.Result, Return: one.Return}
 	if !s.fits(answer.Size(), o.via) {
 		if s.blocks(apdu.BlockTransferAction, o.via) && q.Invoke.Confirmed() {
-			s.out = &download{invoke: q.Invoke, form: actionBlocks{q}, raw: one.Return.Data}
-			return s.keep(o.plain, q.Invoke, s.block1(o.via))
+			d := &download{invoke: q.Invoke, action: true, raw: one.Return.Data}
+			return s.keep(o.plain, q.Invoke, s.begin(d, o.via))
 		}
 		// The method was done: that much must be told even when its result does not fit.
 		answer.Return = &cosem.Result{Access: cosem.OtherReason}
@@ -235,8 +233,8 @@ func (s *Server) actAll(now time.Time, q apdu.ActionRequest, o opened) []byte {
 	}
 	if !s.fits(answer.Size(), o.via) {
 		if s.blocks(apdu.BlockTransferAction, o.via) && q.Invoke.Confirmed() {
-			s.out = &download{invoke: q.Invoke, form: actionBlocks{q}, raw: apdu.AppendActed(nil, answer.List)}
-			return s.keep(o.plain, q.Invoke, s.block1(o.via))
+			d := &download{invoke: q.Invoke, action: true, raw: apdu.AppendActed(nil, answer.List)}
+			return s.keep(o.plain, q.Invoke, s.begin(d, o.via))
 		}
 		for i := range answer.List {
 			if answer.List[i].Return != nil {
