@@ -251,6 +251,61 @@ func TestGeneralBlockRecovery(t *testing.T) {
 	}
 }
 
+// TestGeneralBlockAnswerLost: a request that came whole in one window and whose answer was
+// lost is done once, however often it is sent again.
+func TestGeneralBlockAnswerLost(t *testing.T) {
+	gbt := fullConformance | apdu.GeneralBlockTransfer
+	for _, keys := range []Keys{llsKeys, gmacKeys} {
+		p := pairWith(t, same("", keys), 120, 1, func(c *ClientConfig, s *ServerConfig) {
+			c.Conformance, s.Conformance, c.Window, s.Window = gbt, gbt, 63, 63
+		})
+		p.must(Open())
+		p.must(Get(profileRef)) // the client learns nothing of the window: it begins with one block
+		lost := 0
+		p.toClient = func(b []byte) []byte {
+			if len(p.tree.calls) > 1 && lost < 3 {
+				lost++
+				return nil
+			}
+			return b
+		}
+		if r := persist(t, p, Action(switchRef, profile(30))); !bytes.Equal(r[0].Data, profile(30)) {
+			t.Error("what was given and taken back came back changed")
+		}
+		short := axdr.AppendOctets(nil, make([]byte, 110)) // two blocks
+		lost = 0
+		if r := persist(t, p, Action(switchRef, short)); !bytes.Equal(r[0].Data, short) {
+			t.Error("what was given and taken back came back changed")
+		}
+		if len(p.tree.calls) != 3 {
+			t.Errorf("the meter did %q", p.tree.calls)
+		}
+
+		// The whole request once more, from its first block on.
+		p.toClient = nil
+		down := p.ask(Action(switchRef, short))
+		var all [][]byte
+		for {
+			all = append(all, bytes.Clone(down))
+			e, err := p.exchange(down)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Done {
+				break
+			}
+			down = e.Down
+		}
+		var up []byte
+		for _, b := range all {
+			up = p.server.Receive(testTime, b)
+		}
+		if apdu.TagOf(up) != apdu.TagGeneralBlockTransfer || len(p.tree.calls) != 4 {
+			t.Errorf("answered % X, the meter did %q", up, p.tree.calls)
+		}
+	}
+}
+
 // persist runs op to its end over a line that loses.
 func persist(t *testing.T, p *pair, op Op) []cosem.Result {
 	t.Helper()
