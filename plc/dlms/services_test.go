@@ -563,9 +563,27 @@ func TestDowngrades(t *testing.T) {
 		p := pairWith(t, same("", gmacKeys), 242, 1, func(c *ClientConfig, _ *ServerConfig) { c.Form = CipheringForm })
 		p.must(Open())
 		p.ask(Get(energyRef))
-		b := answer(p, gmacKeys, via{form: CipheringForm, transaction: transaction(p.client.turns - 1)}, "c401c3000600001391")
+		plain := fmt.Sprintf("c401%02x000600001391", byte(p.client.invoke))
+		b := answer(p, gmacKeys, via{form: CipheringForm, transaction: transaction(p.client.turns - 1)}, plain)
 		if e, err := p.client.Receive(b); err != nil || !e.Ignored {
 			t.Errorf("%+v, %v", e, err)
+		}
+		p.client.peer = window{}
+		b = answer(p, gmacKeys, via{form: CipheringForm, transaction: transaction(p.client.turns)}, plain)
+		if e, err := p.client.Receive(b); err != nil || !e.Done {
+			t.Errorf("of this one: %+v, %v", e, err)
+		}
+	})
+	t.Run("marked as for many", func(t *testing.T) {
+		p := pairWith(t, same("", gmacKeys), 242, 1, nil)
+		p.must(Open())
+		p.ask(Get(energyRef))
+		text, err := p.server.suite.Protect(nil, cipher.AuthenticatedEncrypted|cipher.Broadcast, meterTitle, 5000, unhex("c401c3000600001391"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.client.Receive(apdu.Ciphered{Tag: apdu.TagGloGetResponse, Text: text}.Append(nil)); !errors.Is(err, ErrForged) {
+			t.Errorf("%v", err)
 		}
 	})
 	t.Run("suite 0 where suite 1 was agreed", func(t *testing.T) {
