@@ -57,6 +57,10 @@ type Meter struct {
 	CapturePeriod time.Duration
 	Registers     []RegisterInfo // billing registers it has, nil when not read yet
 	ByEntry       bool           // its load profile refused selection by range: ask by entry numbers
+	Unordered     bool           // the entries of its load profile are not numbered from the oldest on
+	NotAddressed  time.Duration  // after which it forgets its address, as it says; 0 when it does not
+	MaxFrame      int            // longest LPDU it takes, in octets, as it says; 0 when it does not
+	Learned       time.Time      // when all that it says of itself was read last; zero: to be read again
 
 	Former      plc.Address // address it had before, nobody else's until FormerUntil; 0 (NoBody) when none
 	FormerUntil time.Time
@@ -103,7 +107,7 @@ const (
 	ClockInvalid    Quality = 1 << iota // the meter marked its clock status as invalid or doubtful
 	NoMeterTime                         // the meter gave no time; Time is the station's
 	StatusRaised                        // the profile row's own status is not zero
-	NotANumber                          // value was not an integer; Value holds 0 and an event tells
+	NotANumber                          // of an order's result: it is no value; a reading that is no integer is not stored, an event tells
 	TimeImplausible                     // meter time lies outside 2000-01-01 to now + 1 day
 	StationClock                        // the station's own clock was not trusted when it received this
 )
@@ -148,6 +152,7 @@ const (
 	EventValueChanged    EventCode = "value.changed"   // a second, different value for a stored key
 	EventUnknownColumn   EventCode = "column.unknown"  // a profile column that cannot become a reading
 	EventProfileGap      EventCode = "profile.gap"
+	EventLayoutChanged   EventCode = "layout.changed" // a meter's load profile, scalers or units are not what they were
 	EventModemDown       EventCode = "modem.down"
 	EventModemUp         EventCode = "modem.up"
 	EventStorage         EventCode = "storage.fault"

@@ -87,6 +87,10 @@ type meterBody struct {
 	CapturePeriod time.Duration `json:"period,omitempty"` // nanoseconds
 	Registers     *[]columnBody `json:"registers,omitempty"`
 	ByEntry       bool          `json:"by_entry,omitempty"`
+	Unordered     bool          `json:"unordered,omitempty"`
+	NotAddressed  time.Duration `json:"not_addressed,omitempty"` // nanoseconds
+	MaxFrame      int           `json:"max_frame,omitempty"`
+	Learned       millis        `json:"learned,omitempty"`
 	Former        plc.Address   `json:"former,omitempty"`
 	FormerUntil   millis        `json:"former_until,omitempty"`
 	Quarantined   millis        `json:"quarantined,omitempty"`
@@ -98,7 +102,8 @@ func encodeMeter(m concentrator.Meter) ([]byte, error) {
 		Credit: m.Credit, CleanReads: m.CleanReads, Up: m.Up, Down: m.Down,
 		Discovered: millisOf(m.Discovered), LastHeard: millisOf(m.LastHeard), LastAsked: millisOf(m.LastAsked), LastReading: millisOf(m.LastReading),
 		Visits: m.Visits, Failures: m.Failures, LastOutcome: m.LastOutcome, LastDetail: m.LastDetail,
-		CapturePeriod: m.CapturePeriod, ByEntry: m.ByEntry,
+		CapturePeriod: m.CapturePeriod, ByEntry: m.ByEntry, Unordered: m.Unordered,
+		NotAddressed: m.NotAddressed, MaxFrame: m.MaxFrame, Learned: millisOf(m.Learned),
 		Former: m.Former, FormerUntil: millisOf(m.FormerUntil), Quarantined: millisOf(m.Quarantined),
 	}
 	if s := m.Signal; s.Measured() {
@@ -134,7 +139,8 @@ func decodeMeter(title plc.SystemTitle, body []byte) (concentrator.Meter, error)
 		Credit: b.Credit, CleanReads: b.CleanReads, Up: b.Up, Down: b.Down,
 		Discovered: b.Discovered.time(), LastHeard: b.LastHeard.time(), LastAsked: b.LastAsked.time(), LastReading: b.LastReading.time(),
 		Visits: b.Visits, Failures: b.Failures, LastOutcome: b.LastOutcome, LastDetail: b.LastDetail,
-		CapturePeriod: b.CapturePeriod, ByEntry: b.ByEntry,
+		CapturePeriod: b.CapturePeriod, ByEntry: b.ByEntry, Unordered: b.Unordered,
+		NotAddressed: b.NotAddressed, MaxFrame: b.MaxFrame, Learned: b.Learned.time(),
 		Former: b.Former, FormerUntil: b.FormerUntil.time(), Quarantined: b.Quarantined.time(),
 	}
 	if s := b.Signal; s != nil {

@@ -30,10 +30,11 @@ var (
 	ErrNothing      = errors.New("nothing waits that could be sealed")
 	ErrOrderFinal   = errors.New("the order has already ended differently")
 	ErrExhausted    = errors.New("invocation counter used up")
+	ErrClock        = errors.New("the clock of this station is not set")
 )
 
 var hints = map[error]string{
-	ErrFull:     "free space on that file system (df -h), then it goes on by itself",
+	ErrFull:     "free space on that file system (df -h) or raise storage.max_megabytes; it goes on by itself",
 	ErrReadOnly: "the file system was perhaps remounted read-only after a fault (dmesg), or the owner of the directory is wrong",
 	ErrIO:       "the disk may be failing: see dmesg, and replace it",
 	ErrCorrupt:  "stop the station and keep a copy of the file; readings come back from the meters",

@@ -15,14 +15,15 @@ import (
 
 // SaveMeters creates or replaces meters and records events, in one transaction.
 func (s *Store) SaveMeters(ctx context.Context, meters []concentrator.Meter, events []concentrator.Event) error {
-	return writeOnly(ctx, s, "save meters", func(t *tx) error {
+	_, err := writeBulk(ctx, s, "save meters", func(t *tx) (struct{}, error) {
 		for _, m := range meters {
 			if _, err := t.saveMeter(m); err != nil {
-				return err
+				return struct{}{}, err
 			}
 		}
-		return t.addEvents(events...)
+		return struct{}{}, t.addEvents(events...)
 	})
+	return err
 }
 
 // RecordVisit stores a visit, its readings, the meter's new state and events in
@@ -37,7 +38,7 @@ func (s *Store) RecordVisit(ctx context.Context, r concentrator.VisitRecord) (st
 		}
 	}
 	now := s.options.Now()
-	return write(ctx, s, "record a visit", func(t *tx) (int, error) {
+	return writeBulk(ctx, s, "record a visit", func(t *tx) (int, error) {
 		no, err := t.saveMeter(r.Meter)
 		if err != nil {
 			return 0, err

@@ -250,18 +250,30 @@ func (s *Store) Keys(ctx context.Context) (keys []KeyRecord, err error) {
 }
 
 // ReserveCounter reserves the next n invocation counters of a meter and returns
-// the first; they begin at 1. The reservation is on the disk before it returns:
-// whatever happens then, none of them is ever given out again. It is ErrExhausted
+// the first. The reservation is on the disk before it returns: whatever happens then,
+// none of them is ever given out again, nor are those that a lost store or a newer copy
+// of this one gave out, because counters keep up with the clock. It is ErrClock when
+// only the clock could tell which were given out, and it is not set, and ErrExhausted
 // when fewer than n are left below 2^32.
 func (s *Store) ReserveCounter(title plc.SystemTitle, n uint32) (first uint32, err error) {
 	if title.IsZero() || n == 0 {
 		return 0, fmt.Errorf("storage: reserve %d invocation counters of meter %q: want a meter and at least one", n, title)
 	}
 	return s.moveCounter("reserve invocation counters", func(t *tx) (uint32, error) {
-		ceiling, err := t.ceiling(title)
+		ceiling, known, err := t.ceiling(title)
 		if err != nil {
 			return 0, err
 		}
+		now := s.options.Now()
+		floor := counterFloor(now)
+		if !known {
+			if now.Before(counterBirth) {
+				return 0, fmt.Errorf("meter %v: %w: it says %s, so nobody knows which invocation counters were used before: set the clock, or tell the next counter with `concentrator keys raise`",
+					title, ErrClock, now.UTC().Format("2006-01-02"))
+			}
+			floor += counterLead
+		}
+		ceiling = max(ceiling, floor)
 		if uint64(ceiling)+uint64(n) > math.MaxUint32 {
 			return 0, fmt.Errorf("meter %v: %w: change its keys, its counter stands at %d", title, ErrExhausted, ceiling)
 		}
@@ -269,23 +281,49 @@ func (s *Store) ReserveCounter(title plc.SystemTitle, n uint32) (first uint32, e
 	})
 }
 
+// Counters keep up with the clock: a new one every counterStep since counterBirth. No
+// meter is asked more often for long, a request and its answer take three slots of 150 ms
+// or more. What a station that restarts again and again, or a very fast line, uses ahead
+// of the clock is passed by counterLead where a store knows no counter of a meter.
+// A clock that is wrong costs the 60 years of counterLife at most, of 68 that a key has.
+const (
+	counterStep = 500 * time.Millisecond
+	counterLife = 60 * 365 * 24 * time.Hour
+	counterLead = 1 << 20
+)
+
+// counterBirth is before the first station: a clock before it is not set.
+var counterBirth = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// counterFloor is below every counter to be given out at now or later, and above every
+// one given out before, unless the clock has lost its time.
+func counterFloor(now time.Time) uint32 {
+	return 1 + uint32(min(max(now.Sub(counterBirth), 0), counterLife)/counterStep)
+}
+
 // Reserve is ReserveCounter.
 func (s *Store) Reserve(title plc.SystemTitle, n uint32) (first uint32, err error) {
 	return s.ReserveCounter(title, n)
 }
 
-// RaiseCounter makes sure that no counter below next is given out any more: for
-// a meter that told a higher one than ours, after the store was lost. It never
-// lowers a counter.
-func (s *Store) RaiseCounter(title plc.SystemTitle, next uint32) error {
-	_, err := s.moveCounter("raise an invocation counter", func(t *tx) (uint32, error) {
-		ceiling, err := t.ceiling(title)
-		if err != nil || next <= ceiling {
-			return 0, err
+// RaiseCounter makes sure that no counter below next is given out any more, for a meter
+// that has seen higher ones than ours. It never lowers a counter. It returns the next
+// counter before and after; before is 0 when none was ever given out.
+func (s *Store) RaiseCounter(title plc.SystemTitle, next uint32) (before, after uint32, err error) {
+	if title.IsZero() || next == 0 {
+		return 0, 0, fmt.Errorf("storage: raise the invocation counter of meter %q to %d: want a meter and at least 1", title, next)
+	}
+	after, err = s.moveCounter("raise an invocation counter", func(t *tx) (uint32, error) {
+		ceiling, known, err := t.ceiling(title)
+		if before = 0; known {
+			before = ceiling
 		}
-		return 0, t.setCeiling(title, next)
+		if err != nil || known && next <= ceiling {
+			return ceiling, err
+		}
+		return next, t.setCeiling(title, next)
 	})
-	return err
+	return before, after, err
 }
 
 func (s *Store) moveCounter(doing string, fn func(*tx) (uint32, error)) (uint32, error) {
@@ -294,11 +332,11 @@ func (s *Store) moveCounter(doing string, fn func(*tx) (uint32, error)) (uint32,
 	return write(ctx, s, doing, fn)
 }
 
-// ceiling is the first counter of a meter that nobody has reserved.
-func (t *tx) ceiling(title plc.SystemTitle) (uint32, error) {
-	ceiling := uint32(1)
-	_, err := t.get([]any{&ceiling}, "SELECT ceiling FROM counter WHERE title = ?", title.Bytes())
-	return ceiling, err
+// ceiling is the first counter of a meter that nobody has reserved, and whether any was.
+func (t *tx) ceiling(title plc.SystemTitle) (ceiling uint32, known bool, err error) {
+	ceiling = 1
+	known, err = t.get([]any{&ceiling}, "SELECT ceiling FROM counter WHERE title = ?", title.Bytes())
+	return ceiling, known, err
 }
 
 func (t *tx) setCeiling(title plc.SystemTitle, ceiling uint32) error {

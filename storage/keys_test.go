@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -104,8 +105,48 @@ func TestFaultyKeyFileImportsNothing(t *testing.T) {
 	}
 }
 
+// TestCountersOutliveTheStore: a store that begins anew, and one restored from an old
+// copy, give out no counter again, and a wrong clock spends no key.
+func TestCountersOutliveTheStore(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	reserve := func(s *Store) uint32 {
+		t.Helper()
+		first, err := s.Reserve(title(1), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return first
+	}
+	clock := func() time.Time { return now }
+	lost := open(t, Options{Now: clock})
+	first := reserve(lost)
+	if next := reserve(lost); next != first+64 {
+		t.Errorf("the next row begins at %d, want %d", next, first+64)
+	}
+	now = now.Add(2 * time.Minute)
+	fresh := open(t, Options{Now: clock})
+	last := reserve(fresh)
+	if last < first+128 {
+		t.Errorf("a new store begins at %d, where %d to %d were used", last, first, first+127)
+	}
+	for _, wrong := range []time.Time{{}, time.Unix(0, 0), now.AddDate(-1, 0, 0), time.Date(2399, 1, 1, 0, 0, 0, 0, time.UTC), now} {
+		now = wrong
+		next := reserve(fresh)
+		if next < last+64 || next > math.MaxUint32-1<<28 {
+			t.Errorf("at %v a row begins at %d, the one before at %d", wrong, next, last)
+		}
+		last = next
+	}
+}
+
+// lostTime is the clock of a board whose battery is empty.
+func lostTime() time.Time { return time.Unix(0, 0) }
+
 func TestCountersAreNeverGivenTwice(t *testing.T) {
-	s := open(t, Options{})
+	s := open(t, Options{Now: lostTime})
+	if before, after, err := s.RaiseCounter(title(1), 1); before != 0 || after != 1 || err != nil {
+		t.Fatalf("raised from %d to %d, %v", before, after, err)
+	}
 	next := uint32(1)
 	for i := range 6 {
 		first, err := s.Reserve(title(1), 100)
@@ -117,23 +158,58 @@ func TestCountersAreNeverGivenTwice(t *testing.T) {
 			s = reopen(t, s)
 		}
 	}
-	if first, err := s.Reserve(title(2), 1); first != 1 || err != nil {
-		t.Errorf("another meter begins at %d, %v", first, err)
-	}
-	if err := s.RaiseCounter(title(1), 5000); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.RaiseCounter(title(1), 10); err != nil { // never back
-		t.Fatal(err)
+	for _, r := range []struct{ to, before, after uint32 }{{5000, 601, 5000}, {10, 5000, 5000}} { // never back
+		if before, after, err := s.RaiseCounter(title(1), r.to); before != r.before || after != r.after || err != nil {
+			t.Errorf("raise to %d: from %d to %d, %v", r.to, before, after, err)
+		}
 	}
 	if first, err := s.Reserve(title(1), 1); first != 5000 || err != nil {
 		t.Errorf("after the raise %d, %v", first, err)
 	}
-	if err := s.RaiseCounter(title(1), math.MaxUint32-5); err != nil {
+	if _, _, err := s.RaiseCounter(title(1), math.MaxUint32-5); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Reserve(title(1), 10); !errors.Is(err, ErrExhausted) {
 		t.Errorf("error %v, want ErrExhausted", err)
+	}
+}
+
+// TestNoCounterWithoutAClock: a store that knows nothing of a meter's counters gives none
+// out by a clock that is not set; once it knows them it needs no clock.
+func TestNoCounterWithoutAClock(t *testing.T) {
+	now := lostTime()
+	s := open(t, Options{Now: func() time.Time { return now }})
+	if first, err := s.Reserve(title(1), 64); !errors.Is(err, ErrClock) || !strings.Contains(err.Error(), "1970-01-01") {
+		t.Fatalf("row begins at %d, %v, want ErrClock", first, err)
+	}
+	now = night
+	first, err := s.Reserve(title(1), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now = lostTime()
+	if next, err := s.Reserve(title(1), 64); next != first+64 || err != nil {
+		t.Errorf("the next row begins at %d, %v, want %d", next, err, first+64)
+	}
+	if _, err := s.Reserve(title(2), 64); !errors.Is(err, ErrClock) {
+		t.Errorf("another meter: %v, want ErrClock", err)
+	}
+}
+
+// TestCountersAheadOfTheClock: a store that is lost after a burst gives none of it again.
+func TestCountersAheadOfTheClock(t *testing.T) {
+	clock := func() time.Time { return night }
+	lost := open(t, Options{Now: clock})
+	if _, err := lost.Reserve(title(1), 64); err != nil {
+		t.Fatal(err)
+	}
+	burst, err := lost.Reserve(title(1), 100_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := night.Add(counterLead * counterStep)
+	if first, err := open(t, Options{Now: func() time.Time { return later }}).Reserve(title(1), 64); first < burst+100_000 || err != nil {
+		t.Errorf("a new store begins at %d, %v, where %d were used", first, err, burst+100_000)
 	}
 }
 

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"time"
 
@@ -14,6 +15,8 @@ const (
 	// longer than a visit does.
 	maintainRows    = 500
 	maintainBatches = 16
+	// relieveSteps with a receipt delete more from a full store than a batch brings.
+	relieveSteps = 8
 	// vacuumPages are given back to the file system per step, when more than a
 	// quarter of the file is free. In steady life free pages are used again.
 	vacuumPages = 256
@@ -22,14 +25,16 @@ const (
 // Maintenance counts what one Maintain deleted.
 type Maintenance struct {
 	Readings, Events, Orders, Batches, Visits int64
+	Relieved                                  int64 // batches and readings deleted before their time because the store was full
 	Pages                                     int64 // given back to the file system
 }
 
 // Maintain deletes what was kept long enough: readings, events and ended orders
-// that the center has receipted, bodies of receipted batches, and visits. It
-// works in small steps between other work and returns when nothing is left to
-// delete or ctx ends. Its owner calls it about every hour. What has no receipt,
-// and batches in quarantine, are never deleted.
+// that the center has receipted, bodies of receipted batches, and visits. A full
+// store deletes of the first and the third before their time. It works in small
+// steps between other work and returns when nothing is left to delete or ctx
+// ends. Its owner calls it about every hour. What has no receipt, and batches in
+// quarantine, are never deleted.
 func (s *Store) Maintain(ctx context.Context) (m Maintenance, err error) {
 	now := s.options.Now()
 	old, older := now.Add(-s.options.RetainBatches), now.Add(-s.options.RetainReadings)
@@ -41,6 +46,7 @@ func (s *Store) Maintain(ctx context.Context) (m Maintenance, err error) {
 		{&m.Events, func(t *tx) (int64, error) { return t.trimEvents(older) }},
 		{&m.Orders, func(t *tx) (int64, error) { return t.trimOrders(older) }},
 		{&m.Batches, func(t *tx) (int64, error) { return t.trimBatches(old) }},
+		{&m.Relieved, func(t *tx) (int64, error) { return t.relieve(now) }},
 		{&m.Visits, func(t *tx) (int64, error) { return t.trimVisits(old) }},
 		{&m.Pages, func(t *tx) (int64, error) { return t.vacuum() }},
 	} {
@@ -83,28 +89,46 @@ func (t *tx) trimReadings(cut time.Time) (int64, error) {
 		return 0, err
 	}
 	defer func() { _ = rows.Close() }() // Err tells
-	var last int64
+	var last, end int64                 // of the old ones, and of the step
+	dated := false
 	for rows.Next() {
-		var arrival, received int64
+		var received int64
 		var quality concentrator.Quality
-		if err := rows.Scan(&arrival, &received, &quality); err != nil {
+		if err := rows.Scan(&end, &received, &quality); err != nil {
 			return 0, err
 		}
 		if quality&concentrator.StationClock != 0 {
 			continue
 		}
+		dated = true
 		if received >= cut.Unix() {
 			break
 		}
-		last = arrival
+		last = end
 	}
-	if err := rows.Err(); err != nil || last == 0 {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return 0, err
 	}
-	if err := rows.Close(); err != nil {
-		return 0, err
+	if !dated && end > 0 {
+		old, err := t.oldAfter(end, cut)
+		if err != nil || !old {
+			return 0, err
+		}
+		last = end
+	}
+	if last == 0 {
+		return 0, nil
 	}
 	return t.exec("DELETE FROM reading WHERE arrival <= ?", last)
+}
+
+// oldAfter reports whether the first reading after one of that arrival whose stamp can be
+// trusted was received before cut. Then all that came before it was, too.
+func (t *tx) oldAfter(arrival int64, cut time.Time) (bool, error) {
+	var received int64
+	found, err := t.get([]any{&received}, "SELECT received FROM reading WHERE arrival > ? AND quality & ? = 0 ORDER BY arrival LIMIT 1",
+		arrival, int64(concentrator.StationClock))
+	return found && received < cut.Unix(), err
 }
 
 func (t *tx) trimEvents(cut time.Time) (int64, error) {
@@ -142,6 +166,35 @@ func (t *tx) trimBatches(cut time.Time) (int64, error) {
 	return total, nil
 }
 
+// relieve makes room in a full store, one step at a time: first bodies of receipted
+// batches, whose readings are kept, then the oldest readings that the center has. A disk
+// that others have filled is not worth readings.
+func (t *tx) relieve(now time.Time) (int64, error) {
+	full, err := t.full()
+	if err != nil || !full && t.w.room.held {
+		return 0, err
+	}
+	n, err := t.trimBatches(now.Add(time.Millisecond)) // those receipted just now, too
+	if err != nil || n > 0 || !full {
+		return n, err
+	}
+	return t.trimReadings(now.AddDate(100, 0, 0))
+}
+
+// full reports whether little is left below the bound of the file but the reserve.
+func (t *tx) full() (bool, error) {
+	limit := t.w.room.limit(true)
+	if limit == 0 {
+		return false, nil
+	}
+	var pages, free int64
+	if _, err := t.get([]any{&pages}, "PRAGMA page_count"); err != nil {
+		return false, err
+	}
+	_, err := t.get([]any{&free}, "PRAGMA freelist_count")
+	return pages-free >= limit-limit/reserveShare, err
+}
+
 func (t *tx) trimVisits(cut time.Time) (int64, error) {
 	var last sql64
 	_, err := t.get([]any{&last}, `SELECT max(no) FROM (SELECT no, ended FROM visit ORDER BY no LIMIT ?) WHERE ended < ?`,
@@ -170,7 +223,7 @@ func (t *tx) vacuum() (int64, error) {
 	if _, err := t.get([]any{&free}, "PRAGMA freelist_count"); err != nil {
 		return 0, err
 	}
-	if free < vacuumPages || free < pages/4 {
+	if free < vacuumPages || free < pages/4 && t.w.room.held { // a full disk needs every page
 		return 0, nil
 	}
 	// The pragma gives back one page per step of its cursor, so its rows have to be walked.

@@ -192,7 +192,15 @@ func (t *tx) receipt(r concentrator.Receipt, now time.Time) error {
 	if !r.Refused {
 		_, err = t.exec("UPDATE batch SET state = ?, settled = ? WHERE lane = ? AND seq <= ? AND state = 1",
 			batchReceipted, now.UnixMilli(), lane, seq)
-		return err
+		if err != nil {
+			return err
+		}
+		for range relieveSteps {
+			if n, err := t.relieve(now); err != nil || n == 0 {
+				return err
+			}
+		}
+		return nil
 	}
 	n, err := t.exec("UPDATE batch SET state = ?, settled = ?, reason = ? WHERE lane = ? AND seq = ? AND state = 1",
 		batchRefused, now.UnixMilli(), r.Reason, lane, seq)

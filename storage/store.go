@@ -28,7 +28,8 @@ type Options struct {
 	RetainBatches time.Duration
 
 	// MaxBytes bounds the database file, so that a full store does not fill the
-	// disk of its neighbors: writes then fail with ErrFull. 0: no bound but the disk.
+	// disk of its neighbors. At seven eighths of it nothing is taken from the line
+	// any more (ErrFull) until deliveries have made room. 0: no bound but the disk.
 	MaxBytes int64
 
 	// ReadTimeout ends a read that takes too long: a stuck reader would keep the
@@ -177,8 +178,17 @@ func (s *Store) stop() error {
 // write has the writer do fn in a transaction and returns after its commit. fn
 // may run twice, see writer.
 func write[T any](ctx context.Context, s *Store, doing string, fn func(*tx) (T, error)) (T, error) {
+	return hand(ctx, s, false, doing, fn)
+}
+
+// writeBulk is write for what comes from the line: it leaves the reserve alone.
+func writeBulk[T any](ctx context.Context, s *Store, doing string, fn func(*tx) (T, error)) (T, error) {
+	return hand(ctx, s, true, doing, fn)
+}
+
+func hand[T any](ctx context.Context, s *Store, bulk bool, doing string, fn func(*tx) (T, error)) (T, error) {
 	var out, zero T
-	err := s.writer.do(ctx, func(t *tx) (err error) {
+	err := s.writer.do(ctx, bulk, func(t *tx) (err error) {
 		out, err = fn(t)
 		return err
 	})

@@ -25,6 +25,7 @@ const (
 type job struct {
 	ctx  context.Context //nolint:containedctx // it travels with the job through the queue
 	work func(*tx) error
+	bulk bool       // it leaves the reserve alone, see room
 	err  error      // of this job alone; nil: decided by the commit
 	done chan error // holds one answer
 }
@@ -41,6 +42,7 @@ type writer struct {
 	conn   *sql.Conn
 	path   string
 	before func() // see Options.BeforeCommit
+	room   *room
 
 	queue   chan *job
 	closing chan struct{}
@@ -64,7 +66,7 @@ type figures struct {
 
 func newWriter(conn *sql.Conn, path string, before func()) *writer {
 	return &writer{
-		conn: conn, path: path, before: before, stale: true,
+		conn: conn, path: path, before: before, stale: true, room: newRoom(path),
 		queue: make(chan *job, queueBound), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -76,16 +78,14 @@ func (w *writer) prepare(ctx context.Context, maxBytes int64) error {
 		if err := w.conn.QueryRowContext(ctx, "PRAGMA page_size").Scan(&size); err != nil {
 			return err
 		}
-		if _, err := w.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", max(1, maxBytes/size))); err != nil {
-			return err
-		}
+		w.room.pages = max(1, maxBytes/size)
 	}
 	return w.load()
 }
 
 // do hands work to the writer and waits for its commit or the end of ctx.
-func (w *writer) do(ctx context.Context, work func(*tx) error) error {
-	j := &job{ctx: ctx, work: work, done: make(chan error, 1)}
+func (w *writer) do(ctx context.Context, bulk bool, work func(*tx) error) error {
+	j := &job{ctx: ctx, work: work, bulk: bulk, done: make(chan error, 1)}
 	select {
 	case <-w.closing:
 		return ErrClosed
@@ -174,7 +174,7 @@ func (w *writer) group(first *job) {
 	}
 	if err != nil {
 		w.rollback()
-		if len(jobs) > 1 {
+		if len(jobs) > 1 || w.eased(first, err) {
 			w.oneByOne(jobs)
 			return
 		}
@@ -185,19 +185,32 @@ func (w *writer) group(first *job) {
 // oneByOne does every job in a transaction of its own.
 func (w *writer) oneByOne(jobs []*job) {
 	for _, j := range jobs {
-		j.err = nil
-		err := w.begin()
-		if err == nil {
-			err = w.perform(j)
-		}
-		if err == nil {
-			err = w.commit()
-		}
-		if err != nil {
-			w.rollback()
+		err := w.alone(j)
+		if w.eased(j, err) {
+			err = w.alone(j)
 		}
 		w.answer(err, j)
 	}
+}
+
+func (w *writer) alone(j *job) error {
+	j.err = nil
+	err := w.begin()
+	if err == nil {
+		err = w.perform(j)
+	}
+	if err == nil {
+		err = w.commit()
+	}
+	if err != nil {
+		w.rollback()
+	}
+	return err
+}
+
+// eased reports whether a job that found the disk full may find room now.
+func (w *writer) eased(j *job, err error) bool {
+	return !j.bulk && kindOf(err) == ErrFull && w.room.release()
 }
 
 // perform does one job, unless its caller has given up before it began.
@@ -206,7 +219,23 @@ func (w *writer) perform(j *job) error {
 		j.err = err
 		return nil
 	}
+	if err := w.bound(j.bulk); err != nil {
+		return err
+	}
 	return j.work(&tx{w})
+}
+
+// bound sets how far the file may grow now.
+func (w *writer) bound(bulk bool) error {
+	if bulk && !w.room.spare() {
+		return &Fault{Doing: "store what came from the line", Path: w.path, Kind: ErrFull}
+	}
+	limit := w.room.limit(bulk)
+	if limit == w.room.set {
+		return nil
+	}
+	w.room.set = limit
+	return w.run1(fmt.Sprintf("PRAGMA max_page_count = %d", limit))
 }
 
 func (w *writer) answer(err error, jobs ...*job) {
@@ -234,6 +263,9 @@ func (w *writer) begin() error {
 }
 
 func (w *writer) commit() error {
+	if err := w.bound(false); err != nil {
+		return err
+	}
 	if err := w.saveNumbers(); err != nil {
 		return err
 	}

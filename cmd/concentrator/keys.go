@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -16,8 +17,8 @@ import (
 )
 
 func newKeys() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "Import the meters' keys or list which meters have some"}
-	cmd.AddCommand(newKeysImport(), newKeysList())
+	cmd := &cobra.Command{Use: "keys", Short: "Import the meters' keys, list which meters have some, or raise an invocation counter"}
+	cmd.AddCommand(newKeysImport(), newKeysList(), newKeysRaise())
 	return cmd
 }
 
@@ -115,6 +116,51 @@ func newKeysList() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+func newKeysRaise() *cobra.Command {
+	return &cobra.Command{
+		Use: "raise TITLE N", Short: "Make N the next invocation counter of a meter", Args: cobra.ExactArgs(2),
+		Long: `Makes N the next invocation counter that this station uses towards a meter, for one
+that refuses ours because it has seen higher ones. The counter is never lowered.
+
+What a meter says it expects comes unprotected, and whoever speaks on the line
+could say it. A key has 4,294,967,295 counters, and a raised one does not come
+back: compare N with the meter's own records first.`,
+		Example: `  concentrator meters --sort failures              # says which counter is expected
+  concentrator keys raise 4253420000000001 81250`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			res, err := raise(cmd, args[0], args[1])
+			if err != nil {
+				return err
+			}
+			before := "none was used before"
+			if res.Before > 0 {
+				before = fmt.Sprintf("it was %d", res.Before)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "the next invocation counter of meter %s is %d, %s\n", strings.ToUpper(args[0]), res.After, before)
+			return nil
+		},
+	}
+}
+
+// raise has the running station raise a counter or, when none runs, does it in its database.
+func raise(cmd *cobra.Command, meter, counter string) (raised, error) {
+	title, next, err := parseCounter(meter, counter)
+	if err != nil {
+		return raised{}, exit(exitUsage, err)
+	}
+	var res raised
+	err = call(cmd, http.MethodPost, fmt.Sprintf("/api/v1/keys/%v/counter?next=%d", title, next), nil, &res)
+	if !notRunning(err) {
+		return res, err
+	}
+	store, err := openOwn(cmd)
+	if err != nil {
+		return res, err
+	}
+	res.Before, res.After, err = store.RaiseCounter(title, next)
+	return res, exit(exitFailure, errors.Join(err, store.Close()))
 }
 
 func findKeys(cmd *cobra.Command) ([]keyRow, error) {

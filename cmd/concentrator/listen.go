@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
+
+	"busbar/plc"
 )
 
 // listen opens the local socket and the page's address.
@@ -63,6 +67,7 @@ func (s *station) local() http.Handler {
 	mux.Handle("/", s.page.Local())
 	mux.HandleFunc("GET /api/v1/keys", s.listKeys)
 	mux.HandleFunc("POST /api/v1/keys", s.takeKeys)
+	mux.HandleFunc("POST /api/v1/keys/{title}/counter", s.raiseCounter)
 	return mux
 }
 
@@ -97,6 +102,51 @@ func (s *station) takeKeys(w http.ResponseWriter, r *http.Request) {
 	}
 	s.log.Info("keys imported", "meters", n)
 	answer(w, http.StatusOK, imported{n})
+}
+
+// raised is the next invocation counter of a meter, before and after it was raised.
+type raised struct {
+	Before uint32 `json:"before"` // 0: none was ever used
+	After  uint32 `json:"after"`
+}
+
+// renewTime bounds the wait for a pause on the line.
+const renewTime = 5 * time.Second
+
+// raiseCounter raises the next invocation counter of a meter and makes the line use it.
+func (s *station) raiseCounter(w http.ResponseWriter, r *http.Request) {
+	title, next, err := parseCounter(r.PathValue("title"), r.FormValue("next"))
+	if err != nil {
+		complain(w, http.StatusBadRequest, err)
+		return
+	}
+	var res raised
+	if res.Before, res.After, err = s.store.RaiseCounter(title, next); err != nil {
+		complain(w, http.StatusServiceUnavailable, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), renewTime)
+	defer cancel()
+	if err := s.line.Link().Urgent().Renew(ctx, title); err != nil {
+		complain(w, http.StatusServiceUnavailable,
+			fmt.Errorf("the counter is stored, but the line is busy and still uses counters reserved before: give the command once more (%w)", err))
+		return
+	}
+	s.log.Info("invocation counter raised", "meter", title, "before", res.Before, "after", res.After)
+	answer(w, http.StatusOK, res)
+}
+
+// parseCounter reads a meter's title and the invocation counter to use next.
+func parseCounter(title, next string) (plc.SystemTitle, uint32, error) {
+	t, err := plc.ParseSystemTitle(title)
+	if err != nil {
+		return t, 0, err
+	}
+	n, err := strconv.ParseUint(next, 10, 32)
+	if err != nil || n == 0 {
+		return t, 0, fmt.Errorf("invocation counter %q: want 1 to %d", next, uint32(math.MaxUint32))
+	}
+	return t, uint32(n), nil
 }
 
 // complaint is a problem document (RFC 9457).

@@ -69,7 +69,7 @@ and tries again.`,
 func checkOnly(out io.Writer, c config.Config) error {
 	var errs []error
 	if c.Meters.Keys != "" {
-		f, err := os.Open(c.Meters.Keys)
+		f, err := openSecret(c.Meters.Keys)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("meters.keys: %w", err))
 		} else {
@@ -144,9 +144,9 @@ func openStore(ctx context.Context, c config.Config) (*storage.Store, error) {
 }
 
 func importKeys(store *storage.Store, path string) (int, error) {
-	f, err := os.Open(path)
+	f, err := openSecret(path)
 	if err != nil {
-		return 0, fmt.Errorf("key file: %w", err)
+		return 0, err
 	}
 	defer func() { _ = f.Close() }() // opened for reading only
 	return store.ImportKeys(f)
@@ -184,6 +184,23 @@ func dialer(c config.Config, log *slog.Logger) (*ws.Dialer, error) {
 	return d, nil
 }
 
+// openSecret opens a file that only its owner may read.
+func openSecret(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		err = fmt.Errorf("%s can be read by others (mode %v): chmod 600 it", path, info.Mode().Perm())
+	}
+	if err != nil {
+		_ = f.Close() // opened for reading only
+		return nil, err
+	}
+	return f, nil
+}
+
 // secrets of the SIM and the operator's dial-in.
 type secrets struct{ pin, password string }
 
@@ -193,14 +210,12 @@ func readSecrets(path string) (secrets, error) {
 	if path == "" {
 		return s, nil
 	}
-	info, err := os.Stat(path)
+	f, err := openSecret(path)
 	if err != nil {
 		return s, fmt.Errorf("cellular.secrets: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return s, fmt.Errorf("cellular.secrets: %s can be read by others (mode %v): chmod 600 it", path, info.Mode().Perm())
-	}
-	b, err := os.ReadFile(path)
+	defer func() { _ = f.Close() }() // opened for reading only
+	b, err := io.ReadAll(f)
 	if err != nil {
 		return s, fmt.Errorf("cellular.secrets: %w", err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"busbar/cmd/concentrator/config"
 	"busbar/concentrator/web"
+	"busbar/plc"
 	"busbar/storage"
 )
 
@@ -311,12 +312,48 @@ func TestKeysOfARunningAndOfAStoppedStation(t *testing.T) {
 	check(d.log(), "", exitOK)
 }
 
+// A counter is raised in the store of a running and of a stopped station, and never lowered.
+func TestRaiseCounter(t *testing.T) {
+	dir := t.TempDir()
+	raise := func(next, want string) {
+		t.Helper()
+		out, complaint, code := command(t, nil, "keys", "raise", "4253420000000001", next, "--data", dir)
+		if code != exitOK || !strings.Contains(out, "4253420000000001 is "+want) {
+			t.Errorf("exit code %d, said %q %q, want %q", code, out, complaint, want)
+		}
+	}
+	refuse := func(title, next string) {
+		t.Helper()
+		if out, _, code := command(t, nil, "keys", "raise", title, next, "--data", dir); code != exitUsage {
+			t.Errorf("raise %s %s: exit code %d, said %q", title, next, code, out)
+		}
+	}
+	raise("4000000000", "4000000000, none was used before")
+	d := runDaemon(t, dir)
+	d.ready()
+	raise("4000000100", "4000000100, it was 4000000000")
+	raise("7", "4000000100, it was 4000000100")
+	refuse("4253420000000001", "0")
+	refuse("4253420000000001", "4294967296")
+	refuse("meter", "5")
+	d.stop()
+	raise("4000000101", "4000000101, it was 4000000100")
+	store, err := storage.Open(t.Context(), storage.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if first, err := store.Reserve(plc.MustSystemTitle([]byte("BSB\x00\x00\x00\x00\x01")), 1); first != 4000000101 || err != nil {
+		t.Errorf("the next counter is %d, %v", first, err)
+	}
+}
+
 // Keys are for whoever may open the socket, never for the page's address.
 func TestPageKnowsNoKeys(t *testing.T) {
 	d := runDaemon(t, t.TempDir())
 	d.ready()
 	url := d.url()
-	for path, want := range map[string]int{"/": 200, "/api/v1/status": 200, "/healthz": 200, "/api/v1/keys": 404} {
+	for path, want := range map[string]int{"/": 200, "/api/v1/status": 200, "/healthz": 200, "/api/v1/keys": 404, "/api/v1/keys/4253420000000001/counter": 404} {
 		res, err := http.Get(url + path)
 		if err != nil {
 			t.Fatal(err)

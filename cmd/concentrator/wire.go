@@ -17,6 +17,7 @@ import (
 	"busbar/concentrator/web"
 	"busbar/plc"
 	"busbar/plc/cosem"
+	"busbar/plc/dlms"
 	"busbar/plc/initiator"
 	"busbar/plc/modem"
 	"busbar/plc/modem/amis49587"
@@ -79,27 +80,47 @@ func assemble(ctx context.Context, c config.Config, store *storage.Store, log *s
 }
 
 func (s *station) makeLine() error {
-	l := s.cfg.Line
 	var err error
-	s.driver, err = amis49587.New(amis49587.Config{
+	if s.driver, err = amis49587.New(s.modemConfig()); err != nil {
+		return exit(exitUsage, err)
+	}
+	c := s.lineConfig()
+	s.line = initiator.New(s.driver, c)
+	return exit(exitUsage, c.Validate())
+}
+
+func (s *station) modemConfig() amis49587.Config {
+	l := s.cfg.Line
+	return amis49587.Config{
 		Open: func() (modem.Port, error) {
 			if l.Modem == "" {
 				return nil, errors.New("no modem is configured: set line.modem, or start with --modem PATH")
 			}
 			return board.OpenModem(l.Modem, l.Baud)
 		},
-		Name: l.Modem, Baud: l.Baud, Profile: l.Profile(),
+		Name: l.Modem, Baud: l.Baud, Profile: l.Profile(), Threshold: uint16(l.RepeaterThreshold),
 		Notify: changes(s.log),
-	})
-	if err != nil {
-		return exit(exitUsage, err)
 	}
-	c := initiator.Config{
+}
+
+// entrySize is room for one entry of a load profile in octets: its time and status, and
+// a dozen channels.
+const entrySize = 128
+
+// maxTransfer is what a meter may answer at once; the engine asks for no more.
+func (s *station) maxTransfer() int {
+	return max(dlms.DefaultMaxTransfer, entrySize*s.cfg.Round.MaxEntries)
+}
+
+func (s *station) lineConfig() initiator.Config {
+	l := s.cfg.Line
+	return initiator.Config{
 		Profile: l.Profile(), Title: ownTitle(l, s.cfg.Station), Keys: keyRing{s.store}, Counters: s.store,
-		AllowUnprotected: s.cfg.Meters.AllowUnprotected, Attempts: l.Attempts, Margin: l.HostMargin, Signal: l.Signal,
+		AllowUnprotected: s.cfg.Meters.AllowUnprotected,
+		ClientSAP:        byte(l.ClientSAP), PublicSAP: byte(l.PublicSAP), ServerSAP: byte(l.ServerSAP),
+		Attempts: l.Attempts, Margin: l.HostMargin, MaxTransfer: s.maxTransfer(),
+		SlotsForNew: uint8(l.SlotsForNew), Threshold: uint8(l.RepeaterThreshold), Signal: l.Signal,
 	}
-	s.line = initiator.New(s.driver, c)
-	return exit(exitUsage, c.Validate())
 }
 
 // changes logs what the driver is about, when that is news: a port that stays away is
@@ -135,25 +156,34 @@ func (s *station) makeEngine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ec, err := s.engineConfig(last)
+	if err != nil {
+		return exit(exitUsage, err)
+	}
+	s.engine, err = engine.New(ec, link{s.line.Link()}, journal{s.store, s.wakeCourier})
+	return exit(exitUsage, err)
+}
+
+func (s *station) engineConfig(last uint64) (engine.Config, error) {
 	c := s.cfg
 	ec := engine.Config{
-		Line: c.Line.Profile(), Registers: []cosem.OBIS{},
-		Period: c.Round.Period, Passes: c.Round.Passes, Backfill: c.Round.Backfill, MaxEntries: c.Round.MaxEntries, LastRound: last,
+		Line: c.Line.Profile(), Registers: []cosem.OBIS{}, Deviation: c.Meters.DeviationSign(),
+		Period: c.Round.Period, Passes: c.Round.Passes, Backfill: c.Round.Backfill, MaxEntries: c.Round.MaxEntries, MaxTransfer: s.maxTransfer(), LastRound: last,
 		Expected: c.Meters.Expected, DiscoveryInterval: c.Round.DiscoveryInterval, RepeaterCall: c.Round.RepeaterCall,
 		ClockTrusted: clockTrusted, Log: s.log,
 	}
+	var err error
 	if ec.Profile, err = cosem.ParseOBIS(c.Meters.Profile); err != nil {
-		return exit(exitUsage, fmt.Errorf("meters.profile: %w", err))
+		return ec, fmt.Errorf("meters.profile: %w", err)
 	}
 	for _, r := range c.Meters.Registers {
 		object, err := cosem.ParseOBIS(r)
 		if err != nil {
-			return exit(exitUsage, fmt.Errorf("meters.registers: %w", err))
+			return ec, fmt.Errorf("meters.registers: %w", err)
 		}
 		ec.Registers = append(ec.Registers, object)
 	}
-	s.engine, err = engine.New(ec, link{s.line.Link()}, journal{s.store, s.wakeCourier})
-	return exit(exitUsage, err)
+	return ec, nil
 }
 
 // written is when this was written: a clock before it has lost its time.

@@ -107,18 +107,65 @@ const maxPeriod = 366 * 24 * time.Hour
 // Period reads a capture period (class 7 attribute 4, seconds). Zero means that the
 // profile captures at events.
 func Period(r cosem.Result) (time.Duration, bool) {
-	if r.Access != cosem.Success {
-		return 0, false
-	}
-	v, _, err := cosem.ParseValue(r.Data)
-	if err != nil {
-		return 0, false
-	}
-	n, ok := v.Integer()
+	n, ok := number(r)
 	if !ok || n < 0 || n > int64(maxPeriod/time.Second) {
 		return 0, false
 	}
 	return time.Duration(n) * time.Second, true
+}
+
+// NotAddressed reads the time after which a meter that nobody addresses forgets its
+// address (class 52 attribute 4, minutes); 0 when it does not tell.
+func NotAddressed(r cosem.Result) time.Duration {
+	n, ok := number(r)
+	if !ok || n < 0 || n > 0xFFFF {
+		return 0
+	}
+	return time.Duration(n) * time.Minute
+}
+
+// MaxFrame reads the longest LPDU that a meter takes and sends (class 55 attribute 2, 26 to
+// 242 octets); 0 when it does not tell.
+func MaxFrame(r cosem.Result) int {
+	n, ok := number(r)
+	if !ok || n < 26 || n > 242 {
+		return 0
+	}
+	return int(n)
+}
+
+// RowSize is about what one row of a profile takes, in octets: more than any row of
+// integers and one date-time does.
+func RowSize(columns []concentrator.Column) int { return 4 + 16*len(columns) }
+
+// Differs tells how what a meter captures differs from what it captured before, for an
+// event; empty when it does not.
+func Differs(was, now []concentrator.Column) string {
+	if len(was) != len(now) {
+		return fmt.Sprintf("its load profile had %d columns and has %d now", len(was), len(now))
+	}
+	for i, c := range now {
+		old := was[i]
+		switch {
+		case c.Ref != old.Ref:
+			return fmt.Sprintf("column %d of its load profile was %v and is %v now", i+1, old.Ref, c.Ref)
+		case c.Scaler != old.Scaler || c.Unit != old.Unit:
+			return fmt.Sprintf("column %d of its load profile, %v, was in %s and is in %s now", i+1, c.Ref, measure(old.Scaler, old.Unit), measure(c.Scaler, c.Unit))
+		}
+	}
+	return ""
+}
+
+// DiffersRegister is Differs for the scaler and unit of one register.
+func DiffersRegister(was, now concentrator.RegisterInfo) string {
+	if was.Scaler == now.Scaler && was.Unit == now.Unit {
+		return ""
+	}
+	return fmt.Sprintf("register %v was in %s and is in %s now", now.Ref, measure(was.Scaler, was.Unit), measure(now.Scaler, now.Unit))
+}
+
+func measure(scaler int8, unit uint8) string {
+	return strings.TrimSpace(fmt.Sprintf("10^%d %s", scaler, UnitName(unit)))
 }
 
 // maxName bounds a meter's name.

@@ -13,8 +13,9 @@ import (
 type Profile struct {
 	Object  cosem.OBIS
 	Columns []concentrator.Column
-	Period  time.Duration // capture period, 0 for a profile that captures at events
+	Period  time.Duration // capture period, 0 for a profile that captures at events or out of order
 	After   time.Time     // last entry stored before; zero when there is none
+	Present time.Time     // latest time an entry can have; later ones are not Newest. Zero: not told
 }
 
 // Rows is what a buffer brought.
@@ -40,6 +41,15 @@ func ClockColumn(columns []concentrator.Column) cosem.CaptureObject {
 
 // Count reads entries in use (class 7 attribute 7).
 func Count(r cosem.Result) (uint32, bool) {
+	n, ok := number(r)
+	if !ok || n < 0 || n > 1<<32-1 {
+		return 0, false
+	}
+	return uint32(n), true
+}
+
+// number is an attribute that is an integer.
+func number(r cosem.Result) (int64, bool) {
 	if r.Access != cosem.Success {
 		return 0, false
 	}
@@ -47,11 +57,16 @@ func Count(r cosem.Result) (uint32, bool) {
 	if err != nil {
 		return 0, false
 	}
-	n, ok := v.Integer()
-	if !ok || n < 0 || n > 1<<32-1 {
-		return 0, false
-	}
-	return uint32(n), true
+	return v.Integer()
+}
+
+// FirstInFirstOut reads the sort method of a profile (class 7 attribute 5) and reports
+// whether its entries stand in the order of their capture, the oldest first. A meter that
+// does not tell is believed to keep the usual order.
+func FirstInFirstOut(r cosem.Result) bool {
+	const fifo = 1
+	n, ok := number(r)
+	return !ok || n == fifo
 }
 
 // scan is the state of one pass over a buffer.
@@ -115,7 +130,7 @@ func (c *scan) follow(at time.Time) {
 	if implausible(at, c.source.Received) {
 		return
 	}
-	if at.After(c.rows.Newest) {
+	if p := c.profile.Present; at.After(c.rows.Newest) && (p.IsZero() || !at.After(p)) {
 		c.rows.Newest = at.UTC().Truncate(time.Second)
 	}
 	if c.profile.Period > 0 && !c.last.IsZero() {
@@ -172,10 +187,9 @@ func (c *scan) value(template concentrator.Reading, col concentrator.Column, v c
 	r.Channel = concentrator.Channel{Profile: c.profile.Object, Class: col.Ref.Class, Object: col.Ref.Object, Attribute: col.Ref.Attribute}
 	r.Scaler, r.Unit = col.Scaler, col.Unit
 	n, ok := integer(v)
-	if !ok {
-		n = 0
-		r.Quality |= concentrator.NotANumber
+	if !ok { // nothing is stored: it would stand in the way of the value itself, read again
 		c.once(concentrator.EventUnknownColumn, "column %v: a value that is no integer", col.Ref)
+		return
 	}
 	r.Value = n
 	c.rows.Readings = append(c.rows.Readings, r)

@@ -88,7 +88,7 @@ func codes(list []concentrator.Event) string {
 
 func TestProfile(t *testing.T) {
 	t1, t2, t3 := noon.Add(-2*quarter), noon.Add(-quarter), noon
-	invalid, raised, implausibleTime, notNumber := concentrator.ClockInvalid, concentrator.StatusRaised, concentrator.TimeImplausible, concentrator.NotANumber
+	invalid, raised, implausibleTime := concentrator.ClockInvalid, concentrator.StatusRaised, concentrator.TimeImplausible
 	tests := []struct {
 		name    string
 		profile Profile
@@ -175,10 +175,23 @@ func TestProfile(t *testing.T) {
 			"a value that is no integer", load(layout[:3]),
 			entries([][]byte{at(t1), u8(0), axdr.AppendFloat32(nil, 1.5)}, [][]byte{at(t2), u8(0), axdr.AppendLong64U(nil, 1<<63)}, [][]byte{at(t3), u8(0), axdr.AppendLong64(nil, -5)}),
 			[]string{
-				fmt.Sprintf("01T11:30:00 1.0.1.8.0.255 0 quality %b", notNumber), fmt.Sprintf("01T11:45:00 1.0.1.8.0.255 0 quality %b", notNumber),
 				"01T12:00:00 1.0.1.8.0.255 -5",
 			},
 			[]string{"a value that is no integer"},
+			t3,
+		},
+		{
+			"null-data in the first row is no value", load(layout[:3:3]),
+			entries([][]byte{at(t1), u8(0), null}, [][]byte{at(t2), u8(0), u32(7)}),
+			[]string{"01T11:45:00 1.0.1.8.0.255 7"},
+			[]string{"a value that is no integer"},
+			t2,
+		},
+		{
+			"an entry of the future is kept and leads nowhere", load(layout[:3:3]).until(noon.Add(quarter)),
+			entries([][]byte{at(t3), u8(0), u32(1)}, [][]byte{at(noon.Add(5 * time.Hour)), u8(0), u32(2)}),
+			[]string{"01T12:00:00 1.0.1.8.0.255 1", "01T17:00:00 1.0.1.8.0.255 2"},
+			[]string{"19 entries"},
 			t3,
 		},
 		{
@@ -222,6 +235,11 @@ func TestProfile(t *testing.T) {
 
 func (p Profile) with(c concentrator.Column) Profile {
 	p.Columns = append(p.Columns, c)
+	return p
+}
+
+func (p Profile) until(t time.Time) Profile {
+	p.Present = t
 	return p
 }
 

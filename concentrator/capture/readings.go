@@ -117,8 +117,8 @@ func (s Source) Registers(clock Clock, infos []concentrator.RegisterInfo, result
 			r.Value, ok = integer(v)
 		}
 		if !ok {
-			r.Quality |= concentrator.NotANumber
 			res.Events = append(res.Events, s.event(concentrator.EventUnknownColumn, "register %v: its value is no integer", info.Ref))
+			continue
 		}
 		res.Readings = append(res.Readings, r)
 	}

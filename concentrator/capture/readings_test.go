@@ -72,8 +72,8 @@ func TestRegistersNeverGuess(t *testing.T) {
 	if len(missing) != 1 || missing[0] != importRef {
 		t.Errorf("missing %v", missing)
 	}
-	if len(res.Readings) != 1 || res.Readings[0].Value != 0 || res.Readings[0].Quality != concentrator.NotANumber {
-		t.Errorf("readings %+v", res.Readings)
+	if len(res.Readings) != 0 {
+		t.Errorf("readings %+v of what is no integer", res.Readings)
 	}
 	if text := codes(res.Events); len(res.Events) != 2 || !strings.Contains(text, "read-write denied") || !strings.Contains(text, "no integer") {
 		t.Errorf("events %s", text)
@@ -170,6 +170,51 @@ func TestScalerPeriodCountName(t *testing.T) {
 		if got := Name(data(axdr.AppendOctets(nil, []byte(tt.octets)))); got != tt.want {
 			t.Errorf("name %q, want %q", got, tt.want)
 		}
+	}
+}
+
+func TestWhatAMeterSaysOfItself(t *testing.T) {
+	enum := func(n byte) cosem.Result { return data(axdr.AppendEnum(nil, n)) }
+	denied := cosem.Result{Access: cosem.ReadWriteDenied}
+	if !FirstInFirstOut(enum(1)) || FirstInFirstOut(enum(2)) || !FirstInFirstOut(denied) {
+		t.Error("sort methods: FIFO is 1, and believed when a meter does not tell")
+	}
+	for minutes, want := range map[uint16]time.Duration{0: 0, 360: 6 * time.Hour, 65535: 65535 * time.Minute} {
+		if got := NotAddressed(data(axdr.AppendLongU(nil, minutes))); got != want {
+			t.Errorf("%d minutes: %v", minutes, got)
+		}
+	}
+	for octets, want := range map[uint8]int{0: 0, 25: 0, 26: 26, 134: 134, 242: 242, 255: 0} {
+		if got := MaxFrame(data(u8(octets))); got != want {
+			t.Errorf("frame of %d octets: %d", octets, got)
+		}
+	}
+	if NotAddressed(denied) != 0 || MaxFrame(denied) != 0 || NotAddressed(data(axdr.AppendLong64(nil, -1))) != 0 {
+		t.Error("a limit that was not told, or cannot be")
+	}
+}
+
+func TestDiffers(t *testing.T) {
+	other := append([]concentrator.Column{}, layout...)
+	other[3].Scaler = 2
+	for _, tt := range []struct {
+		now  []concentrator.Column
+		want string
+	}{
+		{layout, ""},
+		{layout[:3], "its load profile had 4 columns and has 3 now"},
+		{other, "column 4 of its load profile, 3/1.0.2.8.0.255/2, was in 10^-1 Wh and is in 10^2 Wh now"},
+		{[]concentrator.Column{layout[0], layout[1], layout[3], layout[2]}, "column 3 of its load profile was 3/1.0.1.8.0.255/2 and is 3/1.0.2.8.0.255/2 now"},
+	} {
+		if got := Differs(layout, tt.now); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+	was := concentrator.RegisterInfo{Ref: importRef, Scaler: -1, Unit: 30}
+	now := was
+	now.Unit = 27
+	if got, want := DiffersRegister(was, now), "register 3/1.0.1.8.0.255/2 was in 10^-1 Wh and is in 10^-1 W now"; got != want || DiffersRegister(was, was) != "" {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

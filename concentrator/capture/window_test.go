@@ -24,11 +24,12 @@ func TestNext(t *testing.T) {
 		{"nothing captured yet", plan, noon.Add(-quarter + time.Second), noon.Add(-quarter + 2*time.Second), noon.Add(quarter), false, false},
 		{"just captured", plan, noon, noon.Add(time.Second), noon.Add(quarter), false, false},
 		{"long gap, oldest first", plan, noon.Add(-10 * 24 * time.Hour), noon.Add(-10*24*time.Hour + time.Second), noon.Add(-8*24*time.Hour + time.Second), true, true},
-		{"meter clock was set back", plan, noon.Add(2 * time.Hour), noon.Add(2*time.Hour + time.Second), noon.Add(quarter), false, false},
+		{"meter clock was set back", plan, noon.Add(2 * time.Hour), noon.Add(-24 * time.Hour), noon.Add(quarter), true, false},
+		{"meter clock was set back a little", plan, noon.Add(quarter), noon.Add(quarter + time.Second), noon.Add(quarter), false, false},
 		{"last entry from 2099", plan, noon.AddDate(73, 0, 0), noon.Add(-24 * time.Hour), noon.Add(quarter), true, false},
 		{"last entry from 1999", plan, time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC), noon.Add(-24 * time.Hour), noon.Add(quarter), true, false},
 		{"captures at events", Plan{Backfill: time.Hour, Max: 192}, noon.Add(-time.Minute), noon.Add(-time.Minute + time.Second), noon.Add(quarter), true, false},
-		{"captures at events, set back", Plan{Backfill: time.Hour, Max: 192}, noon.Add(time.Hour), noon.Add(time.Hour + time.Second), noon.Add(quarter), false, false},
+		{"captures at events, set back", Plan{Backfill: time.Hour, Max: 192}, noon.Add(time.Hour), noon.Add(-time.Hour), noon.Add(quarter), true, false},
 		{"no entry allowed is one", Plan{Period: quarter, Backfill: time.Hour}, time.Time{}, noon.Add(-time.Hour), noon.Add(-time.Hour + quarter), true, true},
 	}
 	for _, tt := range tests {
@@ -90,5 +91,25 @@ func TestEntries(t *testing.T) {
 				t.Errorf("entries %d to %d, want %d to %d", from, to, tt.from, tt.to)
 			}
 		})
+	}
+}
+
+func TestShifted(t *testing.T) {
+	plan := Plan{Period: 15 * time.Minute}
+	for _, tt := range []struct {
+		entry uint32
+		while time.Duration
+		want  uint32
+	}{
+		{0, time.Hour, 0},
+		{100, -time.Hour, 99},
+		{100, 0, 99}, // one may have been captured meanwhile
+		{100, 14 * time.Minute, 99},
+		{100, 15 * time.Minute, 98},
+		{100, 100 * 24 * time.Hour, 0},
+	} {
+		if got := plan.Shifted(tt.entry, tt.while); got != tt.want {
+			t.Errorf("entry %d after %v is %d, want %d", tt.entry, tt.while, got, tt.want)
+		}
 	}
 }

@@ -22,7 +22,10 @@ type Config struct {
 	Passes     int           // visits of a meter per round at most (default 3)
 	Backfill   time.Duration // how far back the first reading of a profile goes (default 24 h)
 	MaxEntries int           // profile entries read in one visit (default 192)
-	LastRound  uint64        // number of the last round of an earlier run, 0 when there was none
+	// MaxTransfer is how many octets of profile entries the Link takes at once (default 64 KiB);
+	// a visit asks for fewer entries when theirs would be more.
+	MaxTransfer int
+	LastRound   uint64 // number of the last round of an earlier run, 0 when there was none
 
 	Expected          int           // meters that should be there; 0: not told
 	MaxMeters         int           // titles kept (default 2048)
@@ -45,6 +48,9 @@ var (
 	}
 	clockObject = cosem.MustOBIS("0.0.1.0.0.255")
 	nameObject  = cosem.MustOBIS("0.0.42.0.0.255") // COSEM logical device name
+
+	timeoutsObject = cosem.MustOBIS("0.0.26.2.0.255") // S-FSK MAC synchronization time-outs
+	llcObject      = cosem.MustOBIS("0.0.26.5.0.255") // IEC 61334-4-32 LLC set-up
 )
 
 // maxRegisters bounds the list: each costs line time in every visit.
@@ -68,6 +74,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxEntries <= 0 {
 		c.MaxEntries = 192
+	}
+	if c.MaxTransfer <= 0 {
+		c.MaxTransfer = 64 << 10
 	}
 	if c.Settle <= 0 {
 		c.Settle = c.Line.Slots(8000)

@@ -24,7 +24,7 @@ type Engine struct {
 
 	// Owned by Run.
 	cursors map[plc.SystemTitle]time.Time // profile read up to here, in meter time
-	past    map[plc.SystemTitle]uint32    // profile entries looked at in vain
+	past    map[plc.SystemTitle]passed    // profile entries looked at in vain
 	read    map[plc.SystemTitle]time.Time // when its registers were read last
 	lead    time.Duration                 // line time that discovery had more than the visits
 	failing int                           // errors of our side in a row
@@ -65,7 +65,7 @@ func New(cfg Config, link Link, journal Journal) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, link: link, journal: journal,
 		loaded: make(chan struct{}), wake: make(chan struct{}, 1),
-		cursors: map[plc.SystemTitle]time.Time{}, past: map[plc.SystemTitle]uint32{}, read: map[plc.SystemTitle]time.Time{},
+		cursors: map[plc.SystemTitle]time.Time{}, past: map[plc.SystemTitle]passed{}, read: map[plc.SystemTitle]time.Time{},
 		shared: shared{
 			planner: round.New(round.Config{Period: cfg.Period, Passes: cfg.Passes, Slot: cfg.Line.Slot()}, cfg.LastRound),
 			roster:  newRoster(now, cfg, nil),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,10 +35,19 @@ type fakeMeter struct {
 	first       time.Time
 	period      time.Duration
 	gap         [2]time.Time // without mains between these: captured nothing
+	ring        int          // its profile holds so many entries; 0: all
+	newestFirst bool         // so its profile is sorted
+	scaler      int8         // of its register
+	forgets     int          // its address after so many minutes
+	noClock     bool         // its clock names no instant
+	counter     uint32       // it refuses our invocation counter and says it expects this one
 
-	gets   int // answered
-	ranges [][2]time.Time
-	calls  []plc.Credit // credits it was called with
+	gets       int // answered
+	ranges     [][2]time.Time
+	deviations []int16      // in the ranges
+	byEntry    int          // selections by entry
+	calls      []plc.Credit // credits it was called with
+	maxFrame   int          // in the last Get
 }
 
 // captured are the times of its entries from from to to.
@@ -52,6 +62,15 @@ func (m *fakeMeter) captured(from, to, now time.Time) []time.Time {
 	return out
 }
 
+// held are the entries that its profile still holds.
+func (m *fakeMeter) held(now time.Time) []time.Time {
+	all := m.captured(m.first, now, now)
+	if m.ring > 0 && len(all) > m.ring {
+		all = all[len(all)-m.ring:]
+	}
+	return all
+}
+
 // value is what the meter captured at t: it must come out unchanged.
 func (m *fakeMeter) value(t time.Time) int64 { return t.Unix()/60 - 15768000 }
 
@@ -62,7 +81,8 @@ type fakeLink struct {
 	street *fakeStreet
 
 	onRegister func([]plc.Registration)
-	pace       time.Duration // of a slot
+	pace       time.Duration          // of a slot
+	deaf       func([]cosem.Ref) bool // Gets that are not answered
 }
 
 type fakeStreet struct {
@@ -77,7 +97,7 @@ func newLink(meters ...*fakeMeter) *fakeLink {
 }
 
 func newMeter(n int) *fakeMeter {
-	return &fakeMeter{title: title(n), address: plc.New, first: time.Now().Add(-48 * time.Hour).Truncate(15 * time.Minute), period: 15 * time.Minute}
+	return &fakeMeter{title: title(n), address: plc.New, scaler: -1, forgets: 360, first: time.Now().Add(-48 * time.Hour).Truncate(15 * time.Minute), period: 15 * time.Minute}
 }
 
 func (l *fakeLink) note(format string, args ...any) {
@@ -198,11 +218,20 @@ func (l *fakeLink) Get(ctx context.Context, p plc.Peer, refs ...cosem.Ref) ([]co
 	if m == nil || err != nil {
 		return nil, x, err
 	}
+	m.maxFrame = p.MaxFrame
+	if m.counter != 0 {
+		x.Outcome, x.Detail, x.Counter = plc.Refused, "invocation counter error", m.counter
+		return nil, x, nil
+	}
 	if m.refused != "" {
 		x.Outcome, x.Detail, x.Answers, x.Requests = plc.Refused, m.refused, 0, 0
 		return nil, x, nil
 	}
 	if m.silentAfter > 0 && m.gets >= m.silentAfter {
+		x.Outcome, x.Answers, x.Detail = plc.Silent, 0, "no answer"
+		return nil, x, nil
+	}
+	if l.deaf != nil && l.deaf(refs) {
 		x.Outcome, x.Answers, x.Detail = plc.Silent, 0, "no answer"
 		return nil, x, nil
 	}
@@ -248,6 +277,12 @@ func (m *fakeMeter) attribute(now time.Time, r cosem.Ref) cosem.Result {
 	data := func(parts ...[]byte) cosem.Result { return cosem.Result{Data: bytes.Join(parts, nil)} }
 	undefined := cosem.Result{Access: cosem.ObjectUndefined}
 	switch {
+	case r.Class == cosem.ClassClock && r.Attribute == 2 && m.noClock:
+		return data(octets(bytes.Repeat([]byte{0xFF}, 12)...))
+	case r.Class == cosem.ClassSFSKTimeouts && r.Attribute == 4:
+		return data([]byte{18, byte(m.forgets >> 8), byte(m.forgets)})
+	case r.Class == cosem.ClassLLC432 && r.Attribute == 2:
+		return data([]byte{17, 134})
 	case r.Class == cosem.ClassClock && r.Attribute == 2:
 		return data(octets(dateTime(now)...))
 	case r.Class == cosem.ClassData && r.Object == nameObject:
@@ -255,7 +290,7 @@ func (m *fakeMeter) attribute(now time.Time, r cosem.Ref) cosem.Result {
 	case r.Class == cosem.ClassRegister && r.Object == energy && r.Attribute == 2:
 		return data(u32(m.value(now)))
 	case r.Class == cosem.ClassRegister && r.Object == energy && r.Attribute == 3:
-		return data([]byte{2, 2, 15, 0xFF, 22, 30}) // 10^-1 Wh
+		return data([]byte{2, 2, 15, byte(m.scaler), 22, 30}) // Wh
 	case r.Class == cosem.ClassProfileGeneric && r.Object == defaultProfile && !m.noProfile:
 		return m.profile(now, r)
 	}
@@ -281,8 +316,14 @@ func (m *fakeMeter) profile(now time.Time, r cosem.Ref) cosem.Result {
 		return cosem.Result{Data: bytes.Join(columns, nil)}
 	case 4:
 		return cosem.Result{Data: u32(int64(m.period / time.Second))}
+	case 5:
+		sorted := byte(1)
+		if m.newestFirst {
+			sorted = 2
+		}
+		return cosem.Result{Data: []byte{22, sorted}}
 	case 7:
-		return cosem.Result{Data: u32(int64(len(m.captured(m.first, now, now))))}
+		return cosem.Result{Data: u32(int64(len(m.held(now))))}
 	case 2:
 		return m.buffer(now, r.Select)
 	}
@@ -304,6 +345,7 @@ func (m *fakeMeter) buffer(now time.Time, s *cosem.Selection) cosem.Result {
 				return cosem.Result{Access: cosem.OtherReason}
 			}
 			ends = append(ends, instant(rest[i+2:]))
+			m.deviations = append(m.deviations, int16(binary.BigEndian.Uint16(rest[i+11:])))
 			rest = rest[i+14:]
 		}
 		m.ranges = append(m.ranges, [2]time.Time{ends[0], ends[1]})
@@ -311,9 +353,13 @@ func (m *fakeMeter) buffer(now time.Time, s *cosem.Selection) cosem.Result {
 	case s.Selector == 2:
 		p := s.Parameters // structure of u32, u32, u16, u16
 		from, to := binary.BigEndian.Uint32(p[3:]), binary.BigEndian.Uint32(p[8:])
-		all := m.captured(m.first, now, now)
+		all := m.held(now)
+		m.byEntry++
 		m.ranges = append(m.ranges, [2]time.Time{all[from-1], all[to-1]})
 		times = all[from-1 : to]
+	}
+	if m.newestFirst {
+		slices.Reverse(times)
 	}
 	out := []byte{1, 0x82, byte(len(times) >> 8), byte(len(times))}
 	columns := byte(3)

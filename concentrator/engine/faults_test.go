@@ -122,6 +122,9 @@ func TestOtherFaultsAreNotADeadLine(t *testing.T) {
 		if n := s.journal.count(concentrator.EventModemDown); n != 0 {
 			t.Errorf("%d events of a dead line", n)
 		}
+		if got := s.meter(1); !strings.Contains(got.LastDetail, "no invocation counters left") || got.Failures != 0 {
+			t.Errorf("meter %+v, want the reason and no blame", got)
+		}
 	})
 }
 

@@ -127,7 +127,7 @@ func (e *Engine) execute(ctx context.Context, desk *order.Desk, urgent Link, o c
 	if ref, has := capture.ScalerRef(o.Ref); has && !known {
 		refs = append(refs, ref)
 	}
-	results, x, err := urgent.Get(ctx, plc.Peer{Title: m.Title, Address: m.Address, Credit: m.Credit}, refs...)
+	results, x, err := urgent.Get(ctx, peer(m), refs...)
 	now := time.Now()
 	switch {
 	case err != nil:

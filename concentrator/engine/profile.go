@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"busbar/concentrator"
 	"busbar/concentrator/capture"
 	"busbar/plc"
 	"busbar/plc/cosem"
@@ -27,8 +28,15 @@ func (c *call) readProfile(ctx context.Context) (bool, error) {
 	if len(c.m.Layout) == 0 || !capture.Datable(c.m.Layout) {
 		return true, nil
 	}
-	plan := capture.Plan{Period: c.m.CapturePeriod, Backfill: c.cfg.Backfill, Max: c.cfg.MaxEntries}
+	plan := capture.Plan{
+		Period: c.m.CapturePeriod, Backfill: c.cfg.Backfill,
+		Max: min(c.cfg.MaxEntries, c.cfg.MaxTransfer/capture.RowSize(c.m.Layout)),
+	}
 	now := c.now()
+	if c.has && !plan.Follows(now, c.last) {
+		c.last, c.has = time.Time{}, false // and what is read now is where the next visit goes on
+	}
+	c.present = plan.Present(now)
 	w := plan.Next(now, c.last, c.has)
 	if !w.Due {
 		return true, nil
@@ -39,6 +47,10 @@ func (c *call) readProfile(ctx context.Context) (bool, error) {
 		if done || err != nil {
 			return ok, err
 		}
+	}
+	if c.m.Unordered {
+		c.event(concentrator.EventUnknownColumn, "load profile %v cannot be read by entry: its sort method is not FIFO, so the numbers do not follow time", c.cfg.Profile)
+		return c.x.Outcome == plc.Answered, nil
 	}
 	return c.byEntry(ctx, plan, now, w)
 }
@@ -51,8 +63,11 @@ func (c *call) buffer(s *cosem.Selection) cosem.Ref {
 // selection and may know the other one.
 func (c *call) byRange(ctx context.Context, w capture.Window) (done, ok bool, err error) {
 	clock := capture.ClockColumn(c.m.Layout)
-	from := c.source.Sign.DateTime(w.From, c.clock.Deviation, 0)
-	to := c.source.Sign.DateTime(w.To, c.clock.Deviation, 0)
+	deviation := int(cosem.NoDeviation)
+	if c.clock.Valid {
+		deviation = c.clock.Deviation
+	}
+	from, to := c.source.Sign.DateTime(w.From, deviation, 0), c.source.Sign.DateTime(w.To, deviation, 0)
 	results, ok, err := c.get(ctx, c.buffer(cosem.ByRange(clock, from, to, nil)))
 	switch {
 	case err != nil:
@@ -94,11 +109,11 @@ func (c *call) byEntry(ctx context.Context, plan capture.Plan, now time.Time, w 
 		}
 		c.refuse("%s", refused)
 		if absent(results[0].Access) {
-			c.m.Layout = nil // it has no such profile any more: learn again
+			c.m.Learned = time.Time{} // it has no such profile any more: learn again
 		}
 		return false, nil
 	}
-	past := min(c.past, inUse)
+	past := min(plan.Shifted(c.past.entry, c.source.Received.Sub(c.past.at)), inUse)
 	from, to := plan.Entries(now, w, inUse, past)
 	if to == 0 {
 		return true, nil
@@ -118,7 +133,7 @@ func (c *call) byEntry(ctx context.Context, plan capture.Plan, now time.Time, w 
 	}
 	c.progress.until = newest
 	if to < inUse && !newest.After(c.last) {
-		c.progress.past = to // all of these were known: begin after them next time
+		c.progress.past = passed{entry: to, at: c.source.Received} // all of these were known: begin after them next time
 	}
 	return true, nil
 }
@@ -130,12 +145,16 @@ func (c *call) rows(buffer []byte) (newest time.Time, ok bool) {
 	if c.has {
 		after = c.last
 	}
+	period := c.m.CapturePeriod
+	if c.m.Unordered {
+		period = 0 // neither does null-data move the clock on nor is there a gap between two rows
+	}
 	rows, err := c.source.Profile(capture.Profile{
-		Object: c.cfg.Profile, Columns: c.m.Layout, Period: c.m.CapturePeriod, After: after,
+		Object: c.cfg.Profile, Columns: c.m.Layout, Period: period, After: after, Present: c.present,
 	}, buffer)
 	c.readings, c.events = append(c.readings, rows.Readings...), append(c.events, rows.Events...)
 	if err != nil {
-		c.m.Layout, c.undecoded = nil, true
+		c.m.Learned, c.undecoded = time.Time{}, true
 		c.x.Outcome, c.x.Detail = plc.Garbled, printable("load profile: "+err.Error())
 		return rows.Newest, false
 	}

@@ -8,6 +8,7 @@ import (
 
 	"busbar/concentrator"
 	"busbar/plc"
+	"busbar/plc/cosem"
 )
 
 func TestRangeRefusedThenByEntry(t *testing.T) {
@@ -188,6 +189,78 @@ func TestClockThatWentAstray(t *testing.T) {
 		began := time.Now()
 		time.Sleep(2 * time.Hour)
 		s.complete(m, began)
+	})
+}
+
+// A meter whose clock was ahead for a while captures the hours in between after all: they
+// are read, and the entry of the future does not keep the profile from being read.
+func TestClockThatWasAhead(t *testing.T) {
+	for name, noRange := range map[string]bool{"by range": false, "by entry": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				m := newMeter(1)
+				m.noRange = noRange
+				s := start(t, quarterHours(), newLink(m), newJournal())
+				s.until(time.Hour, "a round", roundsDone(1))
+				began := time.Now()
+				s.change(func() { m.astray, m.gap = 5*time.Hour, [2]time.Time{began, began.Add(5 * time.Hour)} })
+				time.Sleep(40 * time.Minute)
+				if !s.lastEntry(m).After(began.Add(5 * time.Hour)) {
+					t.Fatal("nothing was captured by the clock that is ahead")
+				}
+				s.change(func() { m.astray, m.gap = 0, [2]time.Time{} })
+				time.Sleep(time.Hour)
+				s.complete(m, began)
+				s.change(func() { m.ranges = nil })
+				time.Sleep(3 * time.Hour)
+				s.complete(m, began)
+				for _, r := range s.ranges(m) {
+					if span := r[1].Sub(r[0]); span > time.Hour {
+						t.Errorf("%v is read again and again", span)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Each capture moves the entries of a full profile down: none is passed over when the first
+// pieces of what may be new turn out to be known.
+func TestFullRingIsReadWhole(t *testing.T) {
+	for off := range 5 { // as many as the distance of the pieces
+		bubble(t, func(t *testing.T) {
+			m := newMeter(1)
+			m.noRange, m.ring = true, 150
+			cfg := quarterHours()
+			cfg.MaxEntries, cfg.Backfill = 4, time.Hour
+			s := start(t, cfg, newLink(m), newJournal())
+			began := time.Now()
+			s.until(time.Hour, "a round", roundsDone(1))
+			s.change(func() {
+				m.silent, m.gap = true, [2]time.Time{time.Now(), time.Now().Add(time.Duration(8+off) * m.period)}
+			})
+			time.Sleep(time.Duration(8+off)*m.period + 3*m.period)
+			s.change(func() { m.silent, m.address = false, plc.New })
+			back := time.Now()
+			s.until(20*time.Hour, "read again", func(*Snapshot) bool { return s.lastEntry(m).After(back.Add(time.Hour)) })
+			time.Sleep(3 * time.Hour)
+			s.complete(m, began.Add(-30*time.Minute))
+		})
+	}
+}
+
+// Without a valid clock nobody knows the meter's deviation, so none is named.
+func TestRangeWithoutAClockNamesNoDeviation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMeter(1)
+		m.noClock = true
+		s := start(t, quarterHours(), newLink(m), newJournal())
+		s.until(time.Hour, "a round", roundsDone(1))
+		s.change(func() {
+			if len(m.deviations) == 0 || slices.ContainsFunc(m.deviations, func(d int16) bool { return d != cosem.NoDeviation }) {
+				t.Errorf("deviations %v, want %d", m.deviations, cosem.NoDeviation)
+			}
+		})
 	})
 }
 

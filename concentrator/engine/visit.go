@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -87,6 +88,9 @@ func (e *Engine) prepare(ctx context.Context, v round.Visit) (*call, bool) {
 // stored; nothing is concluded about the meter.
 func (e *Engine) broken(ctx context.Context, v round.Visit, c *call, err error) {
 	c.x.Outcome, c.x.Detail = plc.Aborted, printable(err.Error())
+	if !errors.Is(err, plc.ErrLineDown) { // it has to do with this meter, such as its keys
+		c.m.LastOutcome, c.m.LastDetail = c.x.Outcome, c.x.Detail
+	}
 	if len(c.readings) > 0 {
 		if _, err := e.record(ctx, e.visitRecord(v, c)); err != nil {
 			e.storageFault(ctx, err)
@@ -175,7 +179,7 @@ func (e *Engine) advance(v round.Visit, c *call, stored int) {
 	if !c.progress.until.IsZero() && (!c.has || c.progress.until.After(c.last)) {
 		e.cursors[v.Meter] = c.progress.until
 	}
-	if c.progress.past > 0 {
+	if c.progress.past.entry > 0 {
 		e.past[v.Meter] = c.progress.past
 	} else {
 		delete(e.past, v.Meter)

@@ -20,10 +20,21 @@ func (r *Roster) holder(a plc.Address) *entry {
 	return nil
 }
 
+// notAddressed is the time-out not addressed of a meter: the shortest and the longest it
+// can be, from what is configured and what the meter says.
+func (r *Roster) notAddressed(m *concentrator.Meter) (shortest, longest time.Duration) {
+	configured := r.cfg.Line.NotAddressed
+	if m.NotAddressed <= 0 {
+		return configured, configured
+	}
+	return min(configured, m.NotAddressed), max(configured, m.NotAddressed)
+}
+
 // forgotten is when the meter has surely given up its address: it was not addressed
 // for its whole time-out.
 func (r *Roster) forgotten(m *concentrator.Meter) time.Time {
-	return m.LastAsked.Add(r.cfg.Line.NotAddressed)
+	_, longest := r.notAddressed(m)
+	return m.LastAsked.Add(longest)
 }
 
 // occupied are the addresses that may not be issued now.
@@ -71,7 +82,8 @@ func (r *Roster) issue(e *entry, taken map[plc.Address]bool) bool {
 func (r *Roster) retire(now time.Time, e *entry) {
 	m := &e.meter
 	if r.individual(m.Address) {
-		m.Former, m.FormerUntil = m.Address, now.Add(r.cfg.Line.NotAddressed)
+		_, longest := r.notAddressed(m)
+		m.Former, m.FormerUntil = m.Address, now.Add(longest)
 		r.held[m.Address] = m.FormerUntil
 	}
 	m.Address, e.dirty = plc.New, true
@@ -81,7 +93,8 @@ func (r *Roster) retire(now time.Time, e *entry) {
 // that it says can be believed to come from one meter. Both addresses stay empty
 // until whoever has them must have forgotten them; then the title is looked for again.
 func (r *Roster) quarantine(now time.Time, e *entry, one, other plc.Address) {
-	until := now.Add(r.cfg.Line.NotAddressed)
+	_, longest := r.notAddressed(&e.meter)
+	until := now.Add(longest)
 	r.event(now, e.meter.Title, concentrator.EventMeterDuplicate,
 		"the title answers at address %v and at address %v; it is not read before %s", one, other, stamp(until))
 	r.retire(now, e)

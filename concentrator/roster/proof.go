@@ -128,8 +128,9 @@ func (r *Roster) Visited(now time.Time, m concentrator.Meter) {
 	m.LastAsked = later(m.LastAsked, e.meter.LastAsked)
 	m.LastHeard = later(m.LastHeard, e.meter.LastHeard)
 	e.meter = m
+	shortest, _ := r.notAddressed(&m)
 	if m.State == concentrator.StateRegistered && e.proof == settled &&
-		m.Failures >= r.cfg.FailedVisits && now.Sub(m.LastHeard) > r.cfg.Line.NotAddressed {
+		m.Failures >= r.cfg.FailedVisits && now.Sub(m.LastHeard) > shortest {
 		e.proof, e.tries, e.credit, e.claim = toPing, 0, m.Credit, plc.NoBody
 	}
 }

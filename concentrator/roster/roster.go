@@ -113,8 +113,9 @@ func New(now time.Time, cfg Config, known []concentrator.Meter) *Roster {
 func (r *Roster) load(now time.Time, m concentrator.Meter) {
 	e := &entry{meter: m, credit: m.Credit}
 	r.insert(e)
+	shortest, _ := r.notAddressed(&m)
 	switch {
-	case m.State == concentrator.StateRegistered && now.Sub(m.LastAsked) >= r.cfg.Line.NotAddressed:
+	case m.State == concentrator.StateRegistered && now.Sub(m.LastAsked) >= shortest:
 		e.proof = toPing
 	case m.State == concentrator.StateNew && m.Address != plc.New:
 		e.proof, e.tries = toPing, 1 // a Register was sent before the restart, perhaps with success

@@ -346,6 +346,32 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
+// What a meter says of its time-out not addressed counts when it is shorter than the one
+// configured, and when it is longer, its address stays its own for longer.
+func TestTimeoutOfTheMeter(t *testing.T) {
+	hasty, slow := registered(1, 1), registered(2, 2)
+	hasty.NotAddressed, slow.NotAddressed = time.Hour, 24*time.Hour
+	r := newRoster(hasty, slow)
+	r.discoverAt, r.callAt = start.Add(24*time.Hour), start.Add(24*time.Hour)
+	if s := r.Next(start); s.Kind != Idle || !s.At.Equal(start.Add(20*time.Minute)) {
+		t.Errorf("step %+v, want idle for a third of the hour of meter 1", s)
+	}
+	r.Pinged(start.Add(119*time.Minute), hasty.Title, answered)
+	if s := r.Next(start.Add(2 * time.Hour)); s.Kind != Ping || s.Ping.Title != slow.Title {
+		t.Errorf("step %+v, want a ping of meter 2 after a third of 6 h", s)
+	}
+	slow.State = concentrator.StateLost
+	at := start.Add(12 * time.Hour)
+	r = New(at, Config{Line: plc.DefaultProfile()}, []concentrator.Meter{slow, registered(1, 1)})
+	if !r.occupied(at)[2] {
+		t.Error("the address of a meter that keeps it for a day is free after 12 h")
+	}
+	restarted := New(start.Add(2*time.Hour), Config{Line: plc.DefaultProfile()}, []concentrator.Meter{hasty})
+	if s := restarted.Next(start.Add(2 * time.Hour)); s.Kind != Ping {
+		t.Errorf("step %+v, want a proof: meter 1 may have forgotten its address", s)
+	}
+}
+
 func TestSilentMeterIsProvedThenLost(t *testing.T) {
 	r := newRoster(registered(1, 1), registered(2, 2))
 	r.discoverAt, r.callAt = start.Add(240*time.Hour), start.Add(240*time.Hour)

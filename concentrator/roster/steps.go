@@ -159,7 +159,8 @@ func (r *Roster) nextKeepAlive(now time.Time) (time.Time, *entry) {
 // keepAliveAt is a third of the time-out after the last frame for the meter. When
 // that one was not answered it may not have arrived, so the next comes sooner.
 func (r *Roster) keepAliveAt(m *concentrator.Meter) time.Time {
-	wait := r.cfg.Line.NotAddressed / 3
+	wait, _ := r.notAddressed(m)
+	wait /= 3
 	if m.LastAsked.After(m.LastHeard) {
 		wait /= 4
 	}

@@ -28,8 +28,8 @@ type Log struct {
 	Format string `mapstructure:"format"` // text, json
 }
 
-// Line describes the modem and the segment behind it. The fields below Baud are
-// those of plc.Profile.
+// Line describes the modem and the segment behind it: the facts of plc.Profile, and how
+// we speak on it.
 type Line struct {
 	Modem          string        `mapstructure:"modem"` // serial port; empty: no line
 	Baud           int           `mapstructure:"baud"`
@@ -39,18 +39,30 @@ type Line struct {
 	FrequencyS     int           `mapstructure:"frequency_s"`
 	FrequencyM     int           `mapstructure:"frequency_m"`
 	Initiator      int           `mapstructure:"initiator"`
+	FirstInitiator int           `mapstructure:"first_initiator"`
+	LastInitiator  int           `mapstructure:"last_initiator"`
 	Title          string        `mapstructure:"title"`         // our system title in hexadecimal; empty: made from the station's id
 	AddressOrder   string        `mapstructure:"address_order"` // big-endian, little-endian
 	TitleSize      int           `mapstructure:"title_size"`
 	GapSlots       int           `mapstructure:"gap_slots"`
 	MaxFrame       int           `mapstructure:"max_frame"`
+	RegisterFrame  int           `mapstructure:"register_frame"`
+	RegisterSlots  int           `mapstructure:"register_slots"`
 	ResponseCredit int           `mapstructure:"response_credit"`
 	DiscoverExtra  int           `mapstructure:"discover_extra_slots"`
-	AllConfigured  int           `mapstructure:"all_configured"`
 	NotAddressed   time.Duration `mapstructure:"not_addressed"`
-	HostMargin     time.Duration `mapstructure:"host_margin"`
-	Attempts       int           `mapstructure:"attempts"`
-	Signal         bool          `mapstructure:"signal"`
+
+	ClientSAP      int `mapstructure:"client_sap"`
+	PublicSAP      int `mapstructure:"public_sap"`
+	ServerSAP      int `mapstructure:"server_sap"`
+	CIASEClientSAP int `mapstructure:"ciase_client_sap"`
+	CIASEServerSAP int `mapstructure:"ciase_server_sap"`
+
+	RepeaterThreshold int           `mapstructure:"repeater_threshold"` // dBµV; 0: that of modem and meters
+	SlotsForNew       int           `mapstructure:"slots_for_new"`
+	HostMargin        time.Duration `mapstructure:"host_margin"`
+	Attempts          int           `mapstructure:"attempts"`
+	Signal            bool          `mapstructure:"signal"`
 }
 
 // Meters says which meters to expect and how to talk to them.
@@ -60,6 +72,7 @@ type Meters struct {
 	AllowUnprotected bool     `mapstructure:"allow_unprotected"`
 	Registers        []string `mapstructure:"registers"`
 	Profile          string   `mapstructure:"profile"`
+	Deviation        string   `mapstructure:"deviation"` // to-utc, from-utc
 }
 
 // Round says when meters are read.
@@ -122,14 +135,16 @@ func Default() Config {
 		Log: Log{Level: "info", Format: "text"},
 		Line: Line{
 			Baud: 38400, BitRate: p.BitRate, MainsHz: p.MainsHz, Speed: p.Speed,
-			FrequencyS: p.FrequencyS, FrequencyM: p.FrequencyM, Initiator: int(p.Initiator), AddressOrder: "big-endian",
-			TitleSize: p.TitleSize, GapSlots: p.GapSlots, MaxFrame: p.MaxFrame,
-			ResponseCredit: int(p.ResponseCreditMax), DiscoverExtra: p.DiscoverSlotExtra, AllConfigured: int(p.AllConfigured),
-			NotAddressed: p.NotAddressed, HostMargin: 60 * time.Millisecond, Attempts: 2, Signal: true,
+			FrequencyS: p.FrequencyS, FrequencyM: p.FrequencyM, Initiator: int(p.Initiator),
+			FirstInitiator: int(p.FIMA), LastInitiator: int(p.LIMA), AddressOrder: "big-endian",
+			TitleSize: p.TitleSize, GapSlots: p.GapSlots, MaxFrame: p.MaxFrame, RegisterFrame: p.RegisterFrame, RegisterSlots: p.RegisterSlots,
+			ResponseCredit: int(p.ResponseCreditMax), DiscoverExtra: p.DiscoverSlotExtra, NotAddressed: p.NotAddressed,
+			ClientSAP: 1, PublicSAP: 16, ServerSAP: 1, CIASEClientSAP: int(p.CIASEClientSAP), CIASEServerSAP: int(p.CIASEServerSAP),
+			HostMargin: 60 * time.Millisecond, Attempts: 2, Signal: true,
 		},
 		Meters: Meters{
 			Registers: []string{"1.0.1.8.0.255", "1.0.1.8.1.255", "1.0.1.8.2.255", "1.0.2.8.0.255", "1.0.2.8.1.255", "1.0.2.8.2.255"},
-			Profile:   "1.0.99.1.0.255",
+			Profile:   "1.0.99.1.0.255", Deviation: "to-utc",
 		},
 		Round: Round{
 			Period: 15 * time.Minute, Passes: 3, Backfill: 24 * time.Hour, MaxEntries: 192,

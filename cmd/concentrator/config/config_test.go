@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"busbar/plc"
+	"busbar/plc/cosem"
 )
 
 const minimal = "station: TS-1\ndata: /tmp/x\n"
@@ -72,6 +75,13 @@ func TestFaults(t *testing.T) {
 		{"public page", minimal + "web:\n  listen: 0.0.0.0:80\n", nil, []string{"web.listen", "loopback only"}},
 		{"uplink without certificate", minimal + "uplink:\n  url: wss://center:8443/\n", nil, []string{"uplink.ca", "uplink.cert", "uplink.key"}},
 		{"plain uplink", minimal + "uplink:\n  url: ws://center/\n  ca: a\n  cert: b\n  key: c\n", nil, []string{"want wss://"}},
+		{"deviation", minimal + "meters:\n  deviation: east\n", nil, []string{`meters.deviation: "east"`, "to-utc"}},
+		{
+			"SAPs", minimal + "line:\n  client_sap: 0\n  public_sap: 256\n  server_sap: 0\n  ciase_client_sap: 256\n  ciase_server_sap: -1\n", nil,
+			[]string{"line.client_sap", "line.public_sap", "line.server_sap", "line.ciase_client_sap", "line.ciase_server_sap"},
+		},
+		{"repeater call", minimal + "line:\n  repeater_threshold: 256\n  slots_for_new: 300\n", nil, []string{"line.repeater_threshold", "line.slots_for_new"}},
+		{"initiators", minimal + "line:\n  first_initiator: 3073\n", nil, []string{"initiator address"}},
 		{"not YAML", "station: [", nil, []string{"concentrator.yaml"}},
 		{"cellular without APN", minimal + "cellular:\n  enabled: true\n", nil, []string{"cellular.apn", "cellular.at_port"}},
 	}
@@ -87,6 +97,52 @@ func TestFaults(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestLineIsTheProfile: every setting of the line that is a fact of plc.Profile becomes one.
+func TestLineIsTheProfile(t *testing.T) {
+	c, err := Load(write(t, minimal+`line:
+  bit_rate: 1200
+  mains_hz: 60
+  speed: 3
+  frequency_s: 63000
+  frequency_m: 74500
+  initiator: 2500
+  first_initiator: 2400
+  last_initiator: 2600
+  address_order: little-endian
+  title_size: 6
+  gap_slots: 4
+  max_frame: 200
+  register_frame: 100
+  register_slots: 3
+  response_credit: 5
+  discover_extra_slots: 1
+  not_addressed: 3h
+  ciase_client_sap: 2
+  ciase_server_sap: 3
+`), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := plc.DefaultProfile()
+	want.BitRate, want.MainsHz, want.Speed, want.FrequencyS, want.FrequencyM = 1200, 60, 3, 63000, 74500
+	want.Initiator, want.FIMA, want.LIMA, want.AddressOrder = 2500, 2400, 2600, plc.LittleEndian
+	want.TitleSize, want.GapSlots, want.MaxFrame, want.RegisterFrame, want.RegisterSlots = 6, 4, 200, 100, 3
+	want.ResponseCreditMax, want.DiscoverSlotExtra, want.NotAddressed = 5, 1, 3*time.Hour
+	want.CIASEClientSAP, want.CIASEServerSAP = 2, 3
+	if got := c.Line.Profile(); got != want {
+		t.Errorf("profile %+v\nwant    %+v", got, want)
+	}
+}
+
+func TestDeviation(t *testing.T) {
+	for text, want := range map[string]cosem.DeviationSign{"to-utc": cosem.DeviationToUTC, "from-utc": cosem.DeviationFromUTC} {
+		c, err := Load(write(t, minimal+"meters:\n  deviation: "+text+"\n"), nil, nil)
+		if err != nil || c.Meters.DeviationSign() != want {
+			t.Errorf("%s: %v, %v", text, c.Meters.DeviationSign(), err)
+		}
 	}
 }
 

@@ -80,9 +80,17 @@ func (l Line) check(f *faults) {
 	f.within("line.baud", l.Baud, 4800, 115200)
 	f.within("line.attempts", l.Attempts, 1, 10)
 	f.within("line.initiator", l.Initiator, 0, int(plc.MaxAddress))
-	f.within("line.all_configured", l.AllConfigured, 0, int(plc.MaxAddress))
+	f.within("line.first_initiator", l.FirstInitiator, 0, int(plc.MaxAddress))
+	f.within("line.last_initiator", l.LastInitiator, 0, int(plc.MaxAddress))
 	f.within("line.response_credit", l.ResponseCredit, 0, int(plc.MaxCredit))
 	f.within("line.discover_extra_slots", l.DiscoverExtra, 0, 100)
+	f.within("line.client_sap", l.ClientSAP, 1, 255)
+	f.within("line.public_sap", l.PublicSAP, 1, 255)
+	f.within("line.server_sap", l.ServerSAP, 1, 255)
+	f.within("line.ciase_client_sap", l.CIASEClientSAP, 0, 255)
+	f.within("line.ciase_server_sap", l.CIASEServerSAP, 0, 255)
+	f.within("line.repeater_threshold", l.RepeaterThreshold, 0, 255)
+	f.within("line.slots_for_new", l.SlotsForNew, 0, 255)
 	f.duration("line.host_margin", l.HostMargin, time.Millisecond, 10*time.Second)
 	if l.Title != "" {
 		if t, err := plc.ParseSystemTitle(l.Title); err != nil {
@@ -101,18 +109,29 @@ func (l Line) Profile() plc.Profile {
 	p := plc.DefaultProfile()
 	p.BitRate, p.MainsHz, p.Speed = l.BitRate, l.MainsHz, l.Speed
 	p.FrequencyS, p.FrequencyM = l.FrequencyS, l.FrequencyM
-	p.Initiator, p.AllConfigured = plc.Address(l.Initiator), plc.Address(l.AllConfigured)
+	p.Initiator, p.FIMA, p.LIMA = plc.Address(l.Initiator), plc.Address(l.FirstInitiator), plc.Address(l.LastInitiator)
 	if l.AddressOrder == "little-endian" {
 		p.AddressOrder = plc.LittleEndian
 	}
 	p.TitleSize, p.GapSlots, p.MaxFrame = l.TitleSize, l.GapSlots, l.MaxFrame
+	p.RegisterFrame, p.RegisterSlots = l.RegisterFrame, l.RegisterSlots
 	p.ResponseCreditMax, p.DiscoverSlotExtra = plc.Credit(l.ResponseCredit), l.DiscoverExtra
 	p.NotAddressed = l.NotAddressed
+	p.CIASEClientSAP, p.CIASEServerSAP = byte(l.CIASEClientSAP), byte(l.CIASEServerSAP)
 	return p
+}
+
+// DeviationSign is how the meters write the deviation of their local time.
+func (m Meters) DeviationSign() cosem.DeviationSign {
+	if m.Deviation == "from-utc" {
+		return cosem.DeviationFromUTC
+	}
+	return cosem.DeviationToUTC
 }
 
 func (m Meters) check(f *faults) {
 	f.within("meters.expected", m.Expected, 0, 3071)
+	f.oneOf("meters.deviation", m.Deviation, "to-utc", "from-utc")
 	if len(m.Registers) > 32 {
 		f.add("meters.registers", "%d registers: want at most 32", len(m.Registers))
 	}

@@ -1,0 +1,70 @@
+package storage
+
+import (
+	"os"
+	"path/filepath"
+)
+
+const (
+	reserveName = "reserve"
+	// reserveSize is what the way out of a full disk needs: a batch, its receipt and the
+	// deletion of what it settles, in the write-ahead log and in the file.
+	reserveSize = 2 << 20
+	// reserveShare of the bound of the file, one part in so many, is not for readings.
+	reserveShare = 8
+)
+
+// room keeps a way out of a full store. What comes from the line stops while a reserve is
+// left: with it batches are sealed, receipts recorded and old records deleted, so that the
+// store drains. A store needs room even to delete.
+//
+// Below the bound of the file the reserve is pages, on the disk it is a file that takes
+// room and is removed when the disk is full. It is made again before anything comes from
+// the line.
+type room struct {
+	pages   int64 // bound of the file, 0: none
+	set     int64 // bound that the connection has now
+	reserve string
+	held    bool // the reserve file is there
+}
+
+func newRoom(path string) *room {
+	r := &room{reserve: filepath.Join(filepath.Dir(path), reserveName)}
+	r.spare()
+	return r
+}
+
+// limit is how many pages the file may have, 0 when nothing bounds it.
+func (r *room) limit(bulk bool) int64 {
+	if bulk {
+		return r.pages - r.pages/reserveShare
+	}
+	return r.pages
+}
+
+// spare reports whether the reserve is there, after trying to make it.
+func (r *room) spare() bool {
+	if !r.held {
+		r.held = allocate(r.reserve) == nil
+	}
+	return r.held
+}
+
+// release gives the reserve file up and reports whether that made room.
+func (r *room) release() bool {
+	released := r.held && os.Remove(r.reserve) == nil
+	r.held = false
+	return released
+}
+
+// allocate makes the reserve file, or nothing.
+func allocate(path string) error {
+	if fileSize(path) == reserveSize {
+		return nil
+	}
+	err := os.WriteFile(path, make([]byte, reserveSize), 0o600)
+	if err != nil {
+		_ = os.Remove(path) // it may hold a part of the room
+	}
+	return err
+}

@@ -1,0 +1,172 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"busbar/concentrator"
+	"busbar/plc/cosem"
+)
+
+// deliver seals up to limit waiting readings and records the center's receipt.
+func deliver(t *testing.T, s *Store, limit int) int {
+	t.Helper()
+	rec, err := s.Waiting(t.Context(), concentrator.LaneReadings, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rec.Len() == 0 {
+		return 0
+	}
+	b, err := s.Seal(t.Context(), concentrator.LaneReadings, rec.Through, make([]byte, 30*rec.Len()))
+	if err != nil {
+		t.Fatalf("seal %d readings: %v", rec.Len(), err)
+	}
+	if err := s.Receipt(t.Context(), concentrator.Receipt{ID: b.ID, Hash: b.Hash}); err != nil {
+		t.Fatalf("receipt for batch %d: %v", b.ID.Seq, err)
+	}
+	return rec.Len()
+}
+
+// fillUp records visits until the store is full, and returns the readings stored.
+func fillUp(t *testing.T, s *Store, from time.Time) int {
+	t.Helper()
+	for total := 0; total < 1e6; total += 96 {
+		_, err := s.RecordVisit(t.Context(), visit(1, readings(1, import_, from.Add(time.Duration(total)*15*time.Minute), 96)))
+		if errors.Is(err, ErrFull) {
+			return total
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("the store is never full")
+	return 0
+}
+
+// TestFullStoreDrains: a store at its bound takes nothing from the line, but everything it
+// holds can be delivered, which makes room for the line again and again.
+func TestFullStoreDrains(t *testing.T) {
+	s := open(t, Options{MaxBytes: 1 << 20, Now: func() time.Time { return night }})
+	from := night
+	for range 3 {
+		stored := fillUp(t, s, from)
+		if stored == 0 {
+			t.Fatal("there is no room although all was delivered")
+		}
+		from = from.Add(time.Duration(stored) * 15 * time.Minute)
+		if err := s.SaveMeters(t.Context(), nil, make([]concentrator.Event, 2000)); !errors.Is(err, ErrFull) {
+			t.Errorf("many events: %v, want ErrFull", err)
+		}
+		if err := s.SaveOrder(t.Context(), concentrator.Order{ID: from.String(), State: concentrator.OrderDone}); err != nil {
+			t.Errorf("the end of an order: %v", err)
+		}
+		delivered := 0
+		for n := deliver(t, s, 500); n > 0; n = deliver(t, s, 500) {
+			delivered += n
+		}
+		if delivered != stored {
+			t.Fatalf("%d of %d readings delivered", delivered, stored)
+		}
+	}
+	if st, err := s.Stats(t.Context()); err != nil || st.FileBytes > 1<<20 || st.Readings == 0 {
+		t.Errorf("stats %+v, %v", st, err)
+	}
+}
+
+// TestFullDisk: a disk that others have filled stops what comes from the line; what waits
+// is delivered yet.
+func TestFullDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "disk")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("storage", dir, "tmpfs", 0, "size=8m,mode=700"); err != nil {
+		t.Skip("no file system can be mounted here: ", err)
+	}
+	defer func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }()
+	s, err := Open(t.Context(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}()
+	record(t, s, visit(1, readings(1, import_, night, 500)))
+	neighbor := filepath.Join(dir, "neighbor")
+	glut(t, neighbor)
+	stored := 500 + fillUp(t, s, night.AddDate(1, 0, 0))
+	delivered := 0
+	for n := deliver(t, s, 100); n > 0; n = deliver(t, s, 100) {
+		delivered += n
+		if _, err := s.RecordVisit(t.Context(), visit(2, readings(2, import_, night, 500))); !errors.Is(err, ErrFull) {
+			t.Fatalf("a visit took the room of the deliveries: %v", err)
+		}
+	}
+	if delivered != stored {
+		t.Errorf("%d of %d readings delivered", delivered, stored)
+	}
+	if err := os.Remove(neighbor); err != nil {
+		t.Fatal(err)
+	}
+	record(t, s, visit(2, readings(2, import_, night, 500)))
+	if info, err := os.Stat(filepath.Join(dir, reserveName)); err != nil || info.Size() != reserveSize {
+		t.Errorf("the reserve was not made again: %v", err)
+	}
+}
+
+// glut takes all the room that is left on a disk.
+func glut(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }() // it failed already
+	for size := 64 << 10; size > 0; size /= 2 {
+		for err = nil; err == nil; {
+			_, err = f.Write(make([]byte, size))
+		}
+	}
+}
+
+// TestRetentionAfterANightWithoutClock: readings whose stamp cannot be trusted go with
+// their neighbors, however many they are.
+func TestRetentionAfterANightWithoutClock(t *testing.T) {
+	now := night.AddDate(0, 0, 2)
+	s := open(t, Options{Now: func() time.Time { return now }, RetainReadings: 100 * 24 * time.Hour})
+	adrift := readings(1, import_, night.AddDate(-1, 0, 0), 2*maintainRows+10)
+	for i := range adrift {
+		adrift[i].Received, adrift[i].Quality = time.Unix(int64(i), 0).UTC(), concentrator.StationClock
+	}
+	record(t, s, visit(1, adrift))
+	keep := func(want int64) {
+		t.Helper()
+		for deliver(t, s, 5000) > 0 {
+		}
+		if _, err := s.Maintain(context.WithoutCancel(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, s); n != want {
+			t.Errorf("%d readings are kept, want %d", n, want)
+		}
+	}
+	keep(int64(len(adrift))) // nothing tells when they were received
+	record(t, s, visit(1, readings(1, import_, night, 10)))
+	keep(int64(len(adrift)) + 10)
+	now = now.AddDate(0, 0, 200)
+	young := readings(1, import_, now, 10)
+	record(t, s, visit(1, young))
+	keep(10)
+	last, found, err := s.LastEntry(t.Context(), title(1), cosem.MustOBIS("1.0.99.1.0.255"))
+	if want := young[9].Time; err != nil || !found || !last.Equal(want) {
+		t.Errorf("last entry %v %v %v, want %v", last, found, err, want)
+	}
+}
