@@ -25,8 +25,9 @@ type program struct {
 // stopTime is how long a program may take to end by itself.
 const stopTime = 5 * time.Second
 
-// start runs a command beside our own executable and lets it write to a log file.
-func start(ctx context.Context, dir, name string, args ...string) (*program, error) {
+// start runs a command beside our own executable and lets it write to a log file. It
+// runs until it is stopped, or until we end.
+func start(dir, name string, args ...string) (*program, error) {
 	path, err := beside(name)
 	if err != nil {
 		return nil, err
@@ -37,10 +38,8 @@ func start(ctx context.Context, dir, name string, args ...string) (*program, err
 		return nil, err
 	}
 	defer out.Close()
-	p.cmd = exec.CommandContext(ctx, path, args...)
+	p.cmd = exec.Command(path, args...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
-	p.cmd.WaitDelay = stopTime
 	// Its own group: an interrupt at the keyboard reaches the demo, which stops its
 	// programs in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -96,9 +96,11 @@ type screen struct {
 	drawn    int           // lines to go back over
 	last     time.Duration // when the last line was written
 	said     string
+	cut      bool // the last line said so
 }
 
-// quiet is the time between lines when the output is no terminal.
+// quiet is the time between lines when the output is no terminal. That the link is cut
+// or back is told at once.
 const quiet = 5 * time.Second
 
 func (v *screen) show(s scene) {
@@ -118,10 +120,11 @@ func (v *screen) show(s scene) {
 	}
 	text := fmt.Sprintf("%d/%d registered, round %d: %d/%d read, %d stored, %d at the center, %d wait; link %s",
 		s.registered, s.meters, s.round, s.read, s.roundTotal, s.stored, s.atCenter, s.waiting, s.link())
-	if text == v.said || v.said != "" && s.elapsed-v.last < quiet {
+	news := v.said == "" || v.cut != (s.linkCut > 0)
+	if text == v.said || !news && s.elapsed-v.last < quiet {
 		return
 	}
-	v.said, v.last = text, s.elapsed
+	v.said, v.last, v.cut = text, s.elapsed, s.linkCut > 0
 	fmt.Fprintf(v.out, "%s  %s\n", clock(s.elapsed), text)
 }
 

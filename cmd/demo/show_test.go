@@ -60,3 +60,16 @@ func TestScreenIsQuietInAFile(t *testing.T) {
 		t.Error("escape sequences in a file")
 	}
 }
+
+// TestScreenTellsTheCut: in a file the cut and its end are told at once.
+func TestScreenTellsTheCut(t *testing.T) {
+	var out strings.Builder
+	v := &screen{out: &out}
+	v.show(scene{elapsed: time.Second})
+	v.show(scene{elapsed: 2 * time.Second, linkCut: time.Second})
+	v.show(scene{elapsed: 3 * time.Second, linkCut: 2 * time.Second})
+	v.show(scene{elapsed: 4 * time.Second, afterCut: true})
+	if n := strings.Count(out.String(), "\n"); n != 3 || !strings.Contains(out.String(), "CUT for 1 s") {
+		t.Errorf("want the start, the cut and its end:\n%s", out.String())
+	}
+}

@@ -36,7 +36,7 @@ func (g *stage) openCenter(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if g.center, err = start(ctx, g.dir, "center", "run", "--data", g.centerDir(), "--listen", "127.0.0.1:0"); err != nil {
+	if g.center, err = start(g.dir, "center", "run", "--data", g.centerDir(), "--listen", "127.0.0.1:0"); err != nil {
 		return err
 	}
 	addr, err := g.center.said(ctx, "address=")
@@ -83,7 +83,7 @@ web:
 // startStation starts the station and waits until it answers.
 func (g *stage) startStation(ctx context.Context) error {
 	var err error
-	if g.station, err = start(ctx, g.dir, "concentrator", "run", "--config", g.config); err != nil {
+	if g.station, err = start(g.dir, "concentrator", "run", "--config", g.config); err != nil {
 		return err
 	}
 	for {

@@ -56,7 +56,7 @@ func build(dir string) error {
 	if !found || value("CGO_CFLAGS") == "" {
 		return errors.New("the Makefile's flags are not where they were: correct build in program_test.go")
 	}
-	cmd := exec.Command("go", "build", flags, "-tags", strings.Trim(tags, `"`), "-o", dir+"/", "../../cmd/concentrator", "../../cmd/center")
+	cmd := exec.Command("go", "build", flags, "-tags", strings.Trim(tags, `"`), "-o", dir+"/", "../../cmd/concentrator", "../../cmd/center", "../../cmd/demo")
 	cmd.Env = append(os.Environ(), "CGO_CFLAGS="+value("CGO_CFLAGS"), "CGO_ENABLED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
