@@ -17,8 +17,9 @@ type Options struct {
 	// Dir is the station's own directory; it is made with mode 0700 when missing.
 	Dir string
 
-	// SetAsideCorrupt moves a damaged file aside under a dated name and starts with
-	// an empty store and a new epoch. Otherwise Open returns ErrCorrupt.
+	// SetAsideCorrupt moves a damaged file aside under a dated name and starts with a new
+	// store and a new epoch, which knows the meters that can still be read in the old
+	// one. Otherwise Open returns ErrCorrupt.
 	SetAsideCorrupt bool
 
 	// RetainReadings is how long readings, events and orders are kept after they
@@ -110,11 +111,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // starts the writer.
 func (s *Store) start(ctx context.Context) error {
 	file, err := openFile(ctx, s.path, s.options.Now())
-	damaged := err
+	var damage error
+	var aside string
 	if errors.Is(err, ErrCorrupt) && s.options.SetAsideCorrupt {
-		file, err = s.startFresh(ctx)
-	} else {
-		damaged = nil
+		damage = err
+		aside, file, err = s.startFresh(ctx)
 	}
 	if err != nil {
 		return err
@@ -127,33 +128,34 @@ func (s *Store) start(ctx context.Context) error {
 	s.epoch = uint64(s.writer.numbers[numberEpoch]) //nolint:gosec // same 64 bits
 	s.readers = openReaders(s.path)
 	go s.writer.run()
-	if damaged != nil {
-		if err := s.noteDamage(ctx, damaged); err != nil {
+	if damage != nil {
+		if err := s.noteDamage(ctx, damage, salvage(ctx, aside)); err != nil {
 			return errors.Join(err, s.stop())
 		}
 	}
 	return nil
 }
 
-func (s *Store) startFresh(ctx context.Context) (single, error) {
-	if _, err := setAside(s.path, s.options.Now()); err != nil {
-		return single{}, err
+func (s *Store) startFresh(ctx context.Context) (aside string, file single, err error) {
+	if aside, err = setAside(s.path, s.options.Now()); err != nil {
+		return "", single{}, err
 	}
 	if err := prepareDir(filepath.Dir(s.path)); err != nil {
-		return single{}, err
+		return "", single{}, err
 	}
-	return openFile(ctx, s.path, s.options.Now())
+	file, err = openFile(ctx, s.path, s.options.Now())
+	return aside, file, err
 }
 
 // noteDamage records that the store began anew: the center sees a new epoch and
 // learns why. Keys have to be imported again.
-func (s *Store) noteDamage(ctx context.Context, damage error) error {
-	text := "the store was damaged and set aside, an empty one was started; keys have to be imported again"
+func (s *Store) noteDamage(ctx context.Context, damage error, meters []concentrator.Meter) error {
+	text := fmt.Sprintf("the store was damaged and set aside, a new one was started with the %d meters that could still be read; keys have to be imported again", len(meters))
 	var fault *Fault
 	if errors.As(damage, &fault) && fault.Err != nil {
 		text += fmt.Sprintf(" (%.200s)", fault.Err)
 	}
-	return s.SaveMeters(ctx, nil, []concentrator.Event{{
+	return s.SaveMeters(ctx, meters, []concentrator.Event{{
 		Time: s.options.Now(), Code: concentrator.EventStorage, Text: text,
 	}})
 }
