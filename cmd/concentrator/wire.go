@@ -21,6 +21,7 @@ import (
 	"busbar/plc/initiator"
 	"busbar/plc/modem"
 	"busbar/plc/modem/amis49587"
+	"busbar/plc/trace"
 	"busbar/storage"
 	"busbar/uplink"
 	"busbar/uplink/cellular"
@@ -37,6 +38,7 @@ type station struct {
 
 	courier *uplink.Courier      // nil: no center
 	bearer  *cellular.Supervisor // nil: the operating system provides the network
+	box     *trace.Box           // nil: no black box
 	view    *view
 	page    *web.Server
 	socket  net.Listener // of the command line
@@ -57,6 +59,9 @@ func (s *station) run(ctx context.Context) error {
 	}
 	if s.http != nil {
 		parts = append(parts, part{"local page", func(ctx context.Context) error { return web.Serve(ctx, s.http, s.page.Handler()) }})
+	}
+	if s.box != nil {
+		parts = append(parts, part{"black box", s.keepTrace})
 	}
 	if s.courier != nil {
 		parts = append(parts, part{"courier", s.courier.Run})
@@ -91,7 +96,7 @@ func (s *station) makeLine() error {
 
 func (s *station) modemConfig() amis49587.Config {
 	l := s.cfg.Line
-	return amis49587.Config{
+	c := amis49587.Config{
 		Open: func() (modem.Port, error) {
 			if l.Modem == "" {
 				return nil, errors.New("no modem is configured: set line.modem, or start with --modem PATH")
@@ -101,6 +106,20 @@ func (s *station) modemConfig() amis49587.Config {
 		Name: l.Modem, Baud: l.Baud, Profile: l.Profile(), Threshold: uint16(l.RepeaterThreshold),
 		Notify: changes(s.log),
 	}
+	if l.Trace != "" {
+		s.box = trace.New(trace.Config{Path: l.Trace})
+		c.Trace = s.box.Host
+	}
+	return c
+}
+
+// keepTrace writes the black box. A disk that refuses ends the file, not the station.
+func (s *station) keepTrace(ctx context.Context) error {
+	if err := s.box.Run(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("the black box is not written any more; correct line.trace and restart", "err", err)
+		<-ctx.Done()
+	}
+	return nil
 }
 
 // entrySize is room for one entry of a load profile in octets: its time and status, and

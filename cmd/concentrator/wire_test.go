@@ -1,15 +1,19 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"busbar/cmd/concentrator/config"
 	"busbar/plc/cosem"
+	"busbar/plc/trace"
 )
 
 // TestKeyFileOthersCanRead: neither a check nor a start takes it.
@@ -63,5 +67,35 @@ func TestSettingsReachTheLine(t *testing.T) {
 	e, err := s.engineConfig(0)
 	if err != nil || e.Deviation != cosem.DeviationFromUTC || e.Line != c.Line.Profile() {
 		t.Errorf("engine: %+v, %v", e, err)
+	}
+}
+
+// TestBlackBox: what passes between us and the modem reaches the file, and a file that
+// cannot be written does not end the station.
+func TestBlackBox(t *testing.T) {
+	c := config.Default()
+	c.Station, c.Line.Trace = "TS-1", filepath.Join(t.TempDir(), "line.trace")
+	s := &station{cfg: c, log: slog.New(slog.DiscardHandler)}
+	s.modemConfig().Trace(time.Unix(1, 0), true, []byte{0x02, 0x03, 0x21, 0x24, 0x00})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.keepTrace(ctx); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(c.Line.Trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if r, err := trace.NewReader(f).Next(); err != nil || !r.Sent || !bytes.Equal(r.Octets, []byte{0x02, 0x03, 0x21, 0x24, 0x00}) {
+		t.Errorf("the file holds %+v, %v", r, err)
+	}
+
+	s.cfg.Line.Trace = filepath.Join(t.TempDir(), "none", "line.trace")
+	s.modemConfig().Trace(time.Unix(1, 0), true, []byte{0x06})
+	ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := s.keepTrace(ctx); err != nil || ctx.Err() == nil {
+		t.Errorf("a file that cannot be written ended the part: %v", err)
 	}
 }

@@ -30,6 +30,7 @@ type options struct {
 	keep     bool
 	kill     bool
 	dir      string
+	trace    string
 }
 
 func main() {
@@ -79,6 +80,7 @@ compared, value by value, with what the meters held. The exit code is 0 only if 
 	f.DurationVar(&o.limit, "limit", 10*time.Minute, "give up after this time")
 	f.BoolVar(&o.keep, "keep", false, "stay up after the proof, until Ctrl-C")
 	f.BoolVar(&o.kill, "kill", false, "also kill the station without warning in the middle of the round")
+	f.StringVar(&o.trace, "trace", "", "write every octet between station and modem to this file, for plcscope")
 	f.StringVar(&o.dir, "dir", "", "keep the files of station and center in this new directory")
 	return cmd
 }

@@ -60,6 +60,7 @@ data: %s
 line:
   modem: %s
   speed: %g
+  trace: %q
 meters:
   keys: %s
   expected: %d
@@ -75,7 +76,7 @@ uplink:
   backoff_max: 2s
 web:
   listen: 127.0.0.1:0
-`, stationID, g.stationDir(), modem, o.speed, keys, o.meters, o.security == "none" || o.security == "mixed",
+`, stationID, g.stationDir(), modem, o.speed, o.trace, keys, o.meters, o.security == "none" || o.security == "mixed",
 		g.bearer.addr(), center.Path, filepath.Join(certs, pki.AuthorityCert), filepath.Join(certs, pki.StationCert), filepath.Join(certs, pki.StationKey))
 	return os.WriteFile(g.config, []byte(text), 0o600)
 }

@@ -63,6 +63,7 @@ type Line struct {
 	HostMargin        time.Duration `mapstructure:"host_margin"`
 	Attempts          int           `mapstructure:"attempts"`
 	Signal            bool          `mapstructure:"signal"`
+	Trace             string        `mapstructure:"trace"` // file of the black box; empty: none
 }
 
 // Meters says which meters to expect and how to talk to them.
