@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"busbar/concentrator/proof"
-	"busbar/storage/archive"
 )
 
 func newExport() *cobra.Command {
@@ -85,10 +84,12 @@ values are equal, missing, duplicated and different. Exit code 1 when not all ar
 			if err != nil {
 				return err
 			}
-			res, err := proof.Compare(proof.ReadHeld(bufio.NewReader(f)), r.Readings(cmd.Context(), archive.Query{}))
-			if err = errors.Join(err, r.Close()); err != nil {
+			res, err := proof.Compare(proof.ReadHeld(bufio.NewReader(f)), r.Delivered(cmd.Context()))
+			again, err2 := r.Duplicates(cmd.Context())
+			if err = errors.Join(err, err2, r.Close()); err != nil {
 				return exit(exitFailure, err)
 			}
+			res.Duplicated += again
 			fmt.Fprintln(cmd.OutOrStdout(), res)
 			if res.OK() {
 				return nil

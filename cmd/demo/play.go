@@ -12,7 +12,6 @@ import (
 	"busbar/concentrator"
 	"busbar/concentrator/proof"
 	"busbar/concentrator/web"
-	"busbar/storage/archive"
 )
 
 // Points of the plot, as shares of the meters read in the first round.
@@ -224,10 +223,8 @@ func (a *act) prove(ctx context.Context, s web.Status) (done bool, err error) {
 	if a.proof, err = proof.Compare(held, stored); err != nil {
 		return false, err
 	}
-	list, err := a.archive.Stations(ctx)
-	for _, s := range list {
-		a.proof.Duplicated += s.Duplicates
-	}
+	again, err := a.archive.Duplicates(ctx)
+	a.proof.Duplicated += again
 	return a.proof.OK(), err
 }
 
@@ -236,15 +233,11 @@ func (a *act) prove(ctx context.Context, s web.Status) (done bool, err error) {
 // seem to come from nowhere.
 func (a *act) delivery(ctx context.Context) (iter.Seq2[concentrator.Reading, error], error) {
 	var all []concentrator.Reading
-	for _, seq := range []iter.Seq2[concentrator.Reading, error]{
-		a.archive.Readings(ctx, archive.Query{}), a.archive.Conflicts(ctx, archive.Query{}),
-	} {
-		for r, err := range seq {
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, r)
+	for r, err := range a.archive.Delivered(ctx) {
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, r)
 	}
 	return func(yield func(concentrator.Reading, error) bool) {
 		for _, r := range all {

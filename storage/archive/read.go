@@ -140,6 +140,29 @@ func (r *Reader) Conflicts(ctx context.Context, q Query) iter.Seq2[concentrator.
 
 var errEnough = errors.New("enough")
 
+// Delivered yields every value that ever arrived under its key: the first, and then those
+// that contradicted it.
+func (r *Reader) Delivered(ctx context.Context) iter.Seq2[concentrator.Reading, error] {
+	return func(yield func(concentrator.Reading, error) bool) {
+		for _, list := range []iter.Seq2[concentrator.Reading, error]{r.Readings(ctx, Query{}), r.Conflicts(ctx, Query{})} {
+			for reading, err := range list {
+				if !yield(reading, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Duplicates is the number of values that arrived again, equal, in another batch.
+func (r *Reader) Duplicates(ctx context.Context) (n int, err error) {
+	list, err := r.Stations(ctx)
+	for _, s := range list {
+		n += s.Duplicates
+	}
+	return n, err
+}
+
 func (r *Reader) scan(ctx context.Context, table string, q Query) iter.Seq2[concentrator.Reading, error] {
 	return func(yield func(concentrator.Reading, error) bool) {
 		err := within(ctx, r.db, func(view *sql.Tx) error {
