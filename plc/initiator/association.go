@@ -21,6 +21,7 @@ type association struct {
 	frame    int // longest LPDU it takes, in octets
 	offered  int // the frame for which the client was made
 	most     int // attributes it takes in one Get; 0: no bound is known
+	doubts   int // how often it was silent as one that knows no lists
 	manner   manner
 	silences int  // operations in a row that were not answered at all
 	busy     bool // an operation is under way
@@ -83,7 +84,7 @@ func (c *cache) forget(title plc.SystemTitle) {
 	if e := c.entries[title]; e != nil {
 		a := e.Value.(*association)
 		a.client.Reset()
-		a.silences, a.most = 0, 0
+		a.silences, a.most, a.doubts = 0, 0, 0
 	}
 }
 
@@ -109,7 +110,7 @@ func (i *Initiator) associate(p plc.Peer) (*association, error) {
 	}
 	if a.address != p.Address || a.silences >= silencesLimit {
 		a.client.Reset()
-		a.address, a.silences, a.most = p.Address, 0, 0
+		a.address, a.silences, a.most, a.doubts = p.Address, 0, 0, 0
 	}
 	i.fit(a, p)
 	return a, nil

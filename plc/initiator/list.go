@@ -16,6 +16,7 @@ const (
 	overFrame                 // it did not fit a frame: nothing was sent
 	overService               // the meter refused it as a service or as too long
 	overList                  // the meter reacted as one that knows no lists
+	overSilence               // the same, but a burst of noise looks like it
 )
 
 // excess sorts how the operation failed. What a meter without lists does with one is not
@@ -35,7 +36,7 @@ func (o *operation) excess(err error) excess {
 	case errors.As(err, &refused) && refused.Refusal == dlms.RefusedLost:
 		return overList
 	case errors.As(err, &silent) && silent.bad == nil && o.greeted && !o.served:
-		return overList
+		return overSilence
 	case errors.Is(err, dlms.ErrGarbled) && !o.served:
 		return overList
 	}
@@ -44,7 +45,7 @@ func (o *operation) excess(err error) excess {
 
 // fewer is how many attributes to ask for after n at once failed.
 func (e excess) fewer(n int) int {
-	if e == overList {
+	if e == overList || e == overSilence {
 		return 1
 	}
 	return n / 2
@@ -54,7 +55,7 @@ func (e excess) fewer(n int) int {
 // parts, down to single requests. What a meter takes is remembered, so that finding it out
 // costs once; a meter that is opened anew after silence or registered anew is tried again.
 func (i *Initiator) get(j *job, p plc.Peer, refs []cosem.Ref) ([]cosem.Result, error) {
-	most, refused := len(refs), false
+	most, refused := len(refs), noExcess
 	if a := i.associations.get(p.Title); a != nil && a.most > 0 {
 		most = min(most, a.most)
 	}
@@ -68,15 +69,16 @@ func (i *Initiator) get(j *job, p plc.Peer, refs []cosem.Ref) ([]cosem.Result, e
 			return nil, err
 		case j.x.Outcome == plc.Answered:
 			results = append(results, part...)
-			if a := i.associations.get(p.Title); refused && a != nil {
-				a.most = most // only now: a false refusal that nothing proved right is not remembered
+			// Only now: a false refusal that nothing proved right is not remembered.
+			if a := i.associations.get(p.Title); a != nil {
+				a.learn(refused, most)
 			}
 		case j.excess == noExcess:
 			return nil, nil
 		case n > 1:
 			most = j.excess.fewer(n)
 			if j.excess != overFrame {
-				refused = true
+				refused = j.excess
 				i.counts.add(func(c *Counts) { c.Split++ })
 			}
 		case j.excess == overService && len(results) > 0:
@@ -88,4 +90,18 @@ func (i *Initiator) get(j *job, p plc.Peer, refs []cosem.Ref) ([]cosem.Result, e
 	}
 	j.x.Outcome, j.x.Detail = plc.Answered, ""
 	return results, nil
+}
+
+// learn remembers that the meter takes no more than most attributes at once, after why
+// made us find out. Silence has to come twice: noise must not make a good meter dear.
+func (a *association) learn(why excess, most int) {
+	switch why {
+	case noExcess:
+		return
+	case overSilence:
+		if a.doubts++; a.doubts < 2 {
+			return
+		}
+	}
+	a.most = most
 }

@@ -260,3 +260,23 @@ func TestMaxTransfer(t *testing.T) {
 		t.Error("the default takes it as well")
 	}
 }
+
+// TestSilenceTeachesTwice: one burst of noise after a good opening must not make a meter
+// dear; the second time it is one that knows no lists.
+func TestSilenceTeachesTwice(t *testing.T) {
+	a := &association{}
+	a.learn(overSilence, 1)
+	if a.most != 0 {
+		t.Error("one silence was enough")
+	}
+	a.learn(overSilence, 1)
+	if a.most != 1 {
+		t.Error("a meter that is silent to lists again is not remembered")
+	}
+	told := &association{}
+	told.learn(overService, 4)
+	told.learn(noExcess, 9)
+	if told.most != 4 {
+		t.Errorf("a refusal in words taught %d", told.most)
+	}
+}
