@@ -87,7 +87,7 @@ func (p Profile) Validate() error {
 	if p.MainsHz != 50 && p.MainsHz != 60 {
 		bad("mains frequency %d Hz: want 50 or 60", p.MainsHz)
 	}
-	if p.Speed <= 0 || p.Speed > 10000 {
+	if !(p.Speed > 0 && p.Speed <= 10000) { // so that NaN is refused too
 		bad("speed %g: want more than 0 and at most 10000", p.Speed)
 	}
 	if p.FIMA < 2 || p.LIMA < p.FIMA || p.LIMA > 0xFFB {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"busbar/concentrator"
 	"busbar/concentrator/engine"
@@ -32,6 +34,19 @@ func (j journal) SaveOrder(ctx context.Context, o concentrator.Order) error {
 		j.wake()
 	}
 	return err
+}
+
+// counters are the store's invocation counters as the initiator wants them. A key that
+// is used up is one meter's trouble, not the station's.
+type counters struct{ *storage.Store }
+
+// Reserve implements dlms.CounterStore.
+func (c counters) Reserve(title plc.SystemTitle, n uint32) (uint32, error) {
+	first, err := c.Store.Reserve(title, n)
+	if errors.Is(err, storage.ErrExhausted) {
+		err = fmt.Errorf("%w (%w)", dlms.ErrCounterSpent, err)
+	}
+	return first, err
 }
 
 // keyRing gives the initiator the keys that the store holds.

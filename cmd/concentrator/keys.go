@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -118,8 +119,13 @@ func newKeysList() *cobra.Command {
 	return cmd
 }
 
+// lastQuarter begins the counters that a key should still have when it is replaced: a
+// wrong digit must not spend a key.
+const lastQuarter = 3 << 30
+
 func newKeysRaise() *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	cmd := &cobra.Command{
 		Use: "raise TITLE N", Short: "Make N the next invocation counter of a meter", Args: cobra.ExactArgs(2),
 		Long: `Makes N the next invocation counter that this station uses towards a meter, for one
 that refuses ours because it has seen higher ones. The counter is never lowered.
@@ -130,6 +136,9 @@ back: compare N with the meter's own records first.`,
 		Example: `  concentrator meters --sort failures              # says which counter is expected
   concentrator keys raise 4253420000000001 81250`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if n, err := strconv.ParseUint(args[1], 10, 32); err == nil && n >= lastQuarter && !force {
+				return exit(exitUsage, fmt.Errorf("%d lies in the last quarter of the %d counters that a key has, and it cannot be taken back: compare it with the meter, then say --force", n, uint64(1)<<32))
+			}
 			res, err := raise(cmd, args[0], args[1])
 			if err != nil {
 				return err
@@ -142,6 +151,8 @@ back: compare N with the meter's own records first.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "also into the last quarter of a key's counters")
+	return cmd
 }
 
 // raise has the running station raise a counter or, when none runs, does it in its database.

@@ -328,22 +328,22 @@ func TestRaiseCounter(t *testing.T) {
 			t.Errorf("raise %s %s: exit code %d, said %q", title, next, code, out)
 		}
 	}
-	raise("4000000000", "4000000000, none was used before")
+	raise("3000000000", "3000000000, none was used before")
 	d := runDaemon(t, dir)
 	d.ready()
-	raise("4000000100", "4000000100, it was 4000000000")
-	raise("7", "4000000100, it was 4000000100")
+	raise("3000000100", "3000000100, it was 3000000000")
+	raise("7", "3000000100, it was 3000000100")
 	refuse("4253420000000001", "0")
 	refuse("4253420000000001", "4294967296")
 	refuse("meter", "5")
 	d.stop()
-	raise("4000000101", "4000000101, it was 4000000100")
+	raise("3000000101", "3000000101, it was 3000000100")
 	store, err := storage.Open(t.Context(), storage.Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	if first, err := store.Reserve(plc.MustSystemTitle([]byte("BSB\x00\x00\x00\x00\x01")), 1); first != 4000000101 || err != nil {
+	if first, err := store.Reserve(plc.MustSystemTitle([]byte("BSB\x00\x00\x00\x00\x01")), 1); first != 3000000101 || err != nil {
 		t.Errorf("the next counter is %d, %v", first, err)
 	}
 }

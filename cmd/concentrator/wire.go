@@ -134,7 +134,7 @@ func (s *station) maxTransfer() int {
 func (s *station) lineConfig() initiator.Config {
 	l := s.cfg.Line
 	return initiator.Config{
-		Profile: l.Profile(), Title: ownTitle(l, s.cfg.Station), Keys: keyRing{s.store}, Counters: s.store,
+		Profile: l.Profile(), Title: ownTitle(l, s.cfg.Station), Keys: keyRing{s.store}, Counters: counters{s.store},
 		AllowUnprotected: s.cfg.Meters.AllowUnprotected,
 		ClientSAP:        byte(l.ClientSAP), PublicSAP: byte(l.PublicSAP), ServerSAP: byte(l.ServerSAP),
 		Attempts: l.Attempts, Margin: l.HostMargin, MaxTransfer: s.maxTransfer(),

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,8 +14,11 @@ import (
 	"time"
 
 	"busbar/cmd/concentrator/config"
+	"busbar/plc"
 	"busbar/plc/cosem"
+	"busbar/plc/dlms"
 	"busbar/plc/trace"
+	"busbar/storage"
 )
 
 // TestKeyFileOthersCanRead: neither a check nor a start takes it.
@@ -97,5 +102,22 @@ func TestBlackBox(t *testing.T) {
 	defer cancel()
 	if err := s.keepTrace(ctx); err != nil || ctx.Err() == nil {
 		t.Errorf("a file that cannot be written ended the part: %v", err)
+	}
+}
+
+// TestSpentKeyIsTheMetersTrouble: a meter whose counters are used up must not look like a
+// station that cannot work.
+func TestSpentKeyIsTheMetersTrouble(t *testing.T) {
+	store, err := storage.Open(t.Context(), storage.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	title := plc.MustSystemTitle([]byte("BSB00001"))
+	if _, _, err := store.RaiseCounter(title, math.MaxUint32); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (counters{store}).Reserve(title, 64); !errors.Is(err, dlms.ErrCounterSpent) {
+		t.Errorf("a spent key: %v", err)
 	}
 }

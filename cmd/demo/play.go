@@ -21,11 +21,17 @@ const (
 	restoreAt = 0.75
 )
 
+// maxMeters is what one station is made for.
+const maxMeters = 1024
+
 // look again after this time.
 const tick = 250 * time.Millisecond
 
 // play runs the whole demo.
 func play(ctx context.Context, o options, v *screen) (err error) {
+	if o.meters < 1 || o.meters > maxMeters || o.limit <= 0 {
+		return fmt.Errorf("--meters %d, --limit %v: want 1 to %d meters and more time than none", o.meters, o.limit, maxMeters)
+	}
 	dir, done, err := workDir(o.dir)
 	if err != nil {
 		return err

@@ -33,6 +33,7 @@ func Load(path string, environ []string, flags *pflag.FlagSet) (Config, error) {
 	known := setDefaults(v)
 	if path != "" {
 		v.SetConfigFile(path)
+		v.SetConfigType("yaml") // whatever the file is called
 		if err := v.ReadInConfig(); err != nil {
 			return Config{}, fileError(path, err)
 		}
