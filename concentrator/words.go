@@ -108,7 +108,7 @@ const (
 	NoMeterTime                         // the meter gave no time; Time is the station's
 	StatusRaised                        // the profile row's own status is not zero
 	NotANumber                          // of an order's result: it is no value; a reading that is no integer is not stored, an event tells
-	TimeImplausible                     // meter time lies outside 2000-01-01 to now + 1 day
+	TimeImplausible                     // meter time lies outside 2000-01-01 to now + 1 day; of a profile's entry, to now + one capture period
 	StationClock                        // the station's own clock was not trusted when it received this
 )
 

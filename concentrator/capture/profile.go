@@ -15,7 +15,7 @@ type Profile struct {
 	Columns []concentrator.Column
 	Period  time.Duration // capture period, 0 for a profile that captures at events or out of order
 	After   time.Time     // last entry stored before; zero when there is none
-	Present time.Time     // latest time an entry can have; later ones are not Newest. Zero: not told
+	Present time.Time     // latest time an entry can have; later ones are flagged and not Newest. Zero: not told
 }
 
 // Rows is what a buffer brought.
@@ -113,6 +113,9 @@ func (c *scan) row(row cosem.Row) error {
 	}
 	c.follow(at)
 	template := c.source.reading(at, row.Time.Status)
+	if c.profile.ahead(at, c.source.Received) {
+		template.Quality |= concentrator.TimeImplausible
+	}
 	if status, ok := c.status(row); ok && status != 0 {
 		template.RowStatus = status
 		template.Quality |= concentrator.StatusRaised
@@ -123,6 +126,14 @@ func (c *scan) row(row cosem.Row) error {
 		}
 	}
 	return nil
+}
+
+// ahead reports whether an entry of that time was captured in the future, by the time that
+// the engine goes by or by the station's own: the meter's clock was ahead and will be put
+// right, if it was not yet. Once that time has come, nothing else would tell such an entry
+// from a real one, and reading would go on after it.
+func (p Profile) ahead(at, received time.Time) bool {
+	return !p.Present.IsZero() && at.After(p.Present) || at.After(Plan{Period: p.Period}.Present(received))
 }
 
 // follow keeps the newest time and finds gaps between rows.

@@ -31,6 +31,7 @@ type call struct {
 	progress progress
 
 	undecoded bool // a profile came whole and could not be understood
+	unsure    bool // part of what the meter says of itself was not told: it is asked again sooner
 }
 
 // progress is how far the profile was read; it counts once the visit is stored.

@@ -104,8 +104,9 @@ func (j *fakeJournal) LastEntry(ctx context.Context, meter plc.SystemTitle, prof
 		return time.Time{}, false, err
 	}
 	var last time.Time
-	for k := range j.readings {
-		if k.meter == meter && k.channel.Profile == profile && k.at.After(last) {
+	for k, r := range j.readings {
+		odd := r.Quality&(concentrator.TimeImplausible|concentrator.NoMeterTime) != 0
+		if k.meter == meter && k.channel.Profile == profile && !odd && k.at.After(last) {
 			last = k.at
 		}
 	}

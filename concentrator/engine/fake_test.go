@@ -34,13 +34,14 @@ type fakeMeter struct {
 	astray      time.Duration // its clock is ahead
 	first       time.Time
 	period      time.Duration
-	gap         [2]time.Time // without mains between these: captured nothing
-	ring        int          // its profile holds so many entries; 0: all
-	newestFirst bool         // so its profile is sorted
-	scaler      int8         // of its register
-	forgets     int          // its address after so many minutes
-	noClock     bool         // its clock names no instant
-	counter     uint32       // it refuses our invocation counter and says it expects this one
+	gap         [2]time.Time                       // without mains between these: captured nothing
+	ring        int                                // its profile holds so many entries; 0: all
+	newestFirst bool                               // so its profile is sorted
+	scaler      int8                               // of its register
+	forgets     int                                // its address after so many minutes
+	noClock     bool                               // its clock names no instant
+	counter     uint32                             // it refuses our invocation counter and says it expects this one
+	fails       func(cosem.Ref) cosem.AccessResult // of single attributes; nil: none
 
 	gets       int // answered
 	ranges     [][2]time.Time
@@ -276,6 +277,11 @@ var energy = cosem.MustOBIS("1.0.1.8.0.255")
 func (m *fakeMeter) attribute(now time.Time, r cosem.Ref) cosem.Result {
 	data := func(parts ...[]byte) cosem.Result { return cosem.Result{Data: bytes.Join(parts, nil)} }
 	undefined := cosem.Result{Access: cosem.ObjectUndefined}
+	if m.fails != nil {
+		if access := m.fails(r); access != cosem.Success {
+			return cosem.Result{Access: access}
+		}
+	}
 	switch {
 	case r.Class == cosem.ClassClock && r.Attribute == 2 && m.noClock:
 		return data(octets(bytes.Repeat([]byte{0xFF}, 12)...))

@@ -13,12 +13,13 @@ import (
 // scalers may be changed at any time, and nothing in a value tells.
 const (
 	relearn      = 24 * time.Hour
-	relearnAgain = time.Hour // after it failed: meanwhile the meter is read as before
+	relearnAgain = time.Hour // after it failed, or part of it: meanwhile the meter is read as before
 )
 
 // learn reads, at the first visit and once a day, what a meter says of itself: what its
 // load profile captures, scalers and units, its limits on the line and its name. What
-// was learned before is kept until all of it was read again; an event tells what differs.
+// was learned before is kept until it was read again or the meter says that it does not
+// have it any more; an event tells what differs.
 func (c *call) learn(ctx context.Context) (bool, error) {
 	known := c.m.Layout != nil && c.m.Registers != nil
 	if age := c.source.Received.Sub(c.m.Learned); known && age >= 0 && age < relearn {
@@ -30,7 +31,7 @@ func (c *call) learn(ctx context.Context) (bool, error) {
 		ok, err = c.learnLayout(ctx)
 	}
 	if ok {
-		ok, err = c.learnUnits(ctx)
+		ok, err = c.learnUnits(ctx, was)
 	}
 	switch {
 	case ok:
@@ -38,6 +39,9 @@ func (c *call) learn(ctx context.Context) (bool, error) {
 		c.compare(was)
 	case known:
 		c.m.Layout, c.m.Registers, c.m.CapturePeriod, c.m.Unordered = was.Layout, was.Registers, was.CapturePeriod, was.Unordered
+		c.m.Name, c.m.NotAddressed, c.m.MaxFrame = was.Name, was.NotAddressed, was.MaxFrame
+	}
+	if c.unsure && ok || known && !ok {
 		c.m.Learned = c.source.Received.Add(relearnAgain - relearn)
 	}
 	return ok, err
@@ -77,14 +81,33 @@ func (c *call) learnLayout(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	objects, period, sort, name := results[0], results[1], results[2], results[3]
-	if passing(objects.Access) {
-		c.refuse("capture objects of the load profile: %v", objects.Access)
-		return false, nil
+	for _, part := range []struct {
+		what   string
+		access cosem.AccessResult
+		known  bool
+	}{
+		{"capture objects", objects.Access, len(c.m.Layout) > 0},
+		{"capture period", period.Access, c.m.CapturePeriod > 0},
+		{"sort method", sort.Access, c.m.Unordered},
+	} {
+		if passing(part.access) || part.known && odd(part.access) {
+			c.refuse("%s of the load profile: %v", part.what, part.access)
+			return false, nil
+		}
 	}
 	if name := capture.Name(name); name != "" {
 		c.m.Name = name
 	}
-	c.m.NotAddressed, c.m.MaxFrame = capture.NotAddressed(results[4]), capture.MaxFrame(results[5])
+	if limit := results[4]; !odd(limit.Access) {
+		c.m.NotAddressed = capture.NotAddressed(limit)
+	} else if c.m.NotAddressed != 0 || passing(limit.Access) {
+		c.unsure = true
+	}
+	if limit := results[5]; !odd(limit.Access) {
+		c.m.MaxFrame = capture.MaxFrame(limit)
+	} else if c.m.MaxFrame != 0 || passing(limit.Access) {
+		c.unsure = true
+	}
 	c.m.CapturePeriod, _ = capture.Period(period)
 	c.m.Unordered = !capture.FirstInFirstOut(sort)
 	c.m.Layout, c.m.Registers = c.layout(objects), nil
@@ -101,7 +124,8 @@ func (c *call) layout(objects cosem.Result) []concentrator.Column {
 		}
 		c.event(concentrator.EventUnknownColumn, "load profile %v: %v", c.cfg.Profile, err)
 	case absent(objects.Access): // a meter without a load profile
-	default:
+	default: // nothing was known before, see learnLayout
+		c.unsure = true
 		c.event(concentrator.EventUnknownColumn, "capture objects of load profile %v: %v", c.cfg.Profile, objects.Access)
 	}
 	return []concentrator.Column{}
@@ -111,8 +135,8 @@ func (c *call) layout(objects cosem.Result) []concentrator.Column {
 const maxList = 16
 
 // learnUnits reads scaler and unit of every register and column. A register that the meter
-// does not have is left out from then on.
-func (c *call) learnUnits(ctx context.Context) (bool, error) {
+// does not have is left out from then on; one that it only does not tell stays as it was.
+func (c *call) learnUnits(ctx context.Context, was concentrator.Meter) (bool, error) {
 	units := map[cosem.Ref]cosem.Result{}
 	for rest := c.unitRefs(); len(rest) > 0; {
 		n := min(len(rest), maxList)
@@ -129,7 +153,7 @@ func (c *call) learnUnits(ctx context.Context) (bool, error) {
 		}
 		rest = rest[n:]
 	}
-	c.setUnits(units)
+	c.setUnits(units, knownUnits(was))
 	if text := capture.Unusable(c.m.Layout); text != "" {
 		c.event(concentrator.EventUnknownColumn, "%s", text)
 	}
@@ -140,6 +164,10 @@ func (c *call) learnUnits(ctx context.Context) (bool, error) {
 func passing(r cosem.AccessResult) bool {
 	return r == cosem.TemporaryFailure || r == cosem.HardwareFault
 }
+
+// odd reports whether an access result says nothing of what the meter has: neither is
+// there a value nor is the object absent. What was known before still holds.
+func odd(r cosem.AccessResult) bool { return r != cosem.Success && !absent(r) }
 
 // unitRefs are the scalers and units to ask for, each once: what is a register is
 // mostly a column as well.
@@ -163,23 +191,61 @@ func (c *call) unitRefs() []cosem.Ref {
 	return refs
 }
 
-func (c *call) setUnits(units map[cosem.Ref]cosem.Result) {
+// scaling is a scaler with its unit.
+type scaling struct {
+	scaler int8
+	unit   uint8
+}
+
+// knownUnits are the scalers and units learned before, by the attribute that tells them.
+func knownUnits(was concentrator.Meter) map[cosem.Ref]scaling {
+	known := map[cosem.Ref]scaling{}
+	for _, column := range was.Layout {
+		if ref, ok := capture.ScalerRef(column.Ref); ok && column.Unit != capture.UnitUnknown {
+			known[ref] = scaling{column.Scaler, column.Unit}
+		}
+	}
+	for _, r := range was.Registers {
+		if ref, ok := capture.ScalerRef(r.Ref); ok {
+			known[ref] = scaling{r.Scaler, r.Unit}
+		}
+	}
+	return known
+}
+
+// scaling is what the meter told now or, when it neither did nor denied to have the
+// object, before. A column without it would be skipped while the others move the cursor on.
+func (c *call) scaling(r cosem.Result, known map[cosem.Ref]scaling, ref cosem.Ref) (scaling, bool) {
+	if scaler, unit, ok := capture.Scaler(r); ok {
+		return scaling{scaler, unit}, true
+	}
+	before, ok := known[ref]
+	if !ok || absent(r.Access) {
+		return scaling{}, false
+	}
+	c.unsure = true
+	return before, true
+}
+
+func (c *call) setUnits(units map[cosem.Ref]cosem.Result, known map[cosem.Ref]scaling) {
 	c.m.Registers = []concentrator.RegisterInfo{}
 	for _, object := range c.cfg.Registers {
-		r := units[cosem.Ref{Class: cosem.ClassRegister, Object: object, Attribute: 3}]
-		info := concentrator.RegisterInfo{Ref: cosem.Ref{Class: cosem.ClassRegister, Object: object, Attribute: 2}}
-		var ok bool
-		if info.Scaler, info.Unit, ok = capture.Scaler(r); ok {
-			c.m.Registers = append(c.m.Registers, info)
-		} else if !absent(r.Access) {
-			c.event(concentrator.EventUnknownColumn, "register %v is not read: its scaler and unit are not known (%v)", object, r.Access)
+		ref := cosem.Ref{Class: cosem.ClassRegister, Object: object, Attribute: 3}
+		if u, ok := c.scaling(units[ref], known, ref); ok {
+			value := cosem.Ref{Class: cosem.ClassRegister, Object: object, Attribute: 2}
+			c.m.Registers = append(c.m.Registers, concentrator.RegisterInfo{Ref: value, Scaler: u.scaler, Unit: u.unit})
+		} else if access := units[ref].Access; !absent(access) {
+			c.event(concentrator.EventUnknownColumn, "register %v is not read: its scaler and unit are not known (%v)", object, access)
 		}
 	}
 	layout := append([]concentrator.Column{}, c.m.Layout...) // the published one is never written
 	for i, column := range layout {
-		ref, _ := capture.ScalerRef(column.Ref)
-		if scaler, unit, ok := capture.Scaler(units[ref]); ok && column.Unit == capture.UnitUnknown {
-			layout[i].Scaler, layout[i].Unit = scaler, unit
+		ref, has := capture.ScalerRef(column.Ref)
+		if !has || column.Unit != capture.UnitUnknown {
+			continue
+		}
+		if u, ok := c.scaling(units[ref], known, ref); ok {
+			layout[i].Scaler, layout[i].Unit = u.scaler, u.unit
 		}
 	}
 	c.m.Layout = layout

@@ -56,6 +56,81 @@ func TestChangedScalerIsLearnedWithinADay(t *testing.T) {
 	})
 }
 
+// One odd answer while a meter is learned again changes nothing of what is known of it, and
+// it is asked again within the hour.
+func TestOddAnswerKeepsWhatIsKnown(t *testing.T) {
+	scaler := func(r cosem.Ref) bool { return r.Class == cosem.ClassRegister && r.Attribute == 3 }
+	profile := func(n int8) func(cosem.Ref) bool {
+		return func(r cosem.Ref) bool { return r.Class == cosem.ClassProfileGeneric && r.Attribute == n }
+	}
+	for name, which := range map[string]func(cosem.Ref) bool{
+		"scaler": scaler, "capture objects": profile(3), "capture period": profile(4), "sort method": profile(5),
+		"limits": func(r cosem.Ref) bool { return r.Class == cosem.ClassSFSKTimeouts || r.Class == cosem.ClassLLC432 },
+		"name":   func(r cosem.Ref) bool { return r.Object == nameObject },
+	} {
+		for _, access := range []cosem.AccessResult{cosem.OtherReason, cosem.TemporaryFailure} {
+			t.Run(name+" "+access.String(), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					m := newMeter(1)
+					m.forgets, m.newestFirst = 90, true
+					s := start(t, quarterHours(), newLink(m), newJournal())
+					began := time.Now()
+					s.until(time.Hour, "a round", roundsDone(1))
+					was := s.meter(1)
+					asked := 0
+					s.change(func() {
+						m.fails = func(r cosem.Ref) cosem.AccessResult {
+							if since := time.Since(began); which(r) && since > 23*time.Hour && since < 25*time.Hour {
+								asked++
+								return access
+							}
+							return cosem.Success
+						}
+					})
+					for range 30 {
+						time.Sleep(time.Hour)
+						now := s.meter(1)
+						if !slices.Equal(now.Layout, was.Layout) || !slices.Equal(now.Registers, was.Registers) || now.CapturePeriod != was.CapturePeriod ||
+							now.Unordered != was.Unordered || now.NotAddressed != was.NotAddressed || now.MaxFrame != was.MaxFrame || now.Name != was.Name {
+							t.Fatalf("was %+v, is %+v", was, now)
+						}
+					}
+					s.complete(m, began)
+					s.change(func() {
+						if asked == 0 {
+							t.Error("it was not learned again")
+						}
+					})
+					if age := time.Since(s.meter(1).Learned); age > 7*time.Hour {
+						t.Errorf("learned %v ago", age)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A register that the meter does not have any more is left out, and so is its column.
+func TestAbsentScalerIsForgotten(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMeter(1)
+		s := start(t, quarterHours(), newLink(m), newJournal())
+		s.until(time.Hour, "a round", roundsDone(1))
+		s.change(func() {
+			m.fails = func(r cosem.Ref) cosem.AccessResult {
+				if r.Class == cosem.ClassRegister && r.Attribute == 3 {
+					return cosem.ObjectUndefined
+				}
+				return cosem.Success
+			}
+		})
+		time.Sleep(25 * time.Hour)
+		if got := s.meter(1); len(got.Registers) != 0 || got.Layout[2].Unit != capture.UnitUnknown {
+			t.Errorf("registers %v, column in unit %d", got.Registers, got.Layout[2].Unit)
+		}
+	})
+}
+
 // A meter that does not say any more what it is, is read as before.
 func TestReadingGoesOnWithoutLearning(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -224,6 +224,27 @@ func TestClockThatWasAhead(t *testing.T) {
 	}
 }
 
+// An entry of the future is not where reading goes on after a restart either, not even when
+// that future has come.
+func TestClockThatWasAheadBeforeARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m, journal := newMeter(1), newJournal()
+		s := start(t, quarterHours(), newLink(m), journal)
+		s.until(time.Hour, "a round", roundsDone(1))
+		began := time.Now()
+		s.change(func() { m.astray, m.gap = 5*time.Hour, [2]time.Time{began, began.Add(5 * time.Hour)} })
+		time.Sleep(40 * time.Minute)
+		s.change(func() { m.astray, m.gap = 0, [2]time.Time{} })
+		time.Sleep(time.Hour)
+		s.complete(m, began)
+		s.stop() // without power until the meter is where its clock was
+		time.Sleep(5 * time.Hour)
+		s = start(t, quarterHours(), newLink(m), journal)
+		time.Sleep(4 * time.Hour)
+		s.complete(m, began)
+	})
+}
+
 // Each capture moves the entries of a full profile down: none is passed over when the first
 // pieces of what may be new turn out to be known.
 func TestFullRingIsReadWhole(t *testing.T) {
