@@ -251,54 +251,62 @@ func (s *Store) Keys(ctx context.Context) (keys []KeyRecord, err error) {
 
 // ReserveCounter reserves the next n invocation counters of a meter and returns
 // the first. The reservation is on the disk before it returns: whatever happens then,
-// none of them is ever given out again, nor are those that a lost store or a newer copy
-// of this one gave out, because counters keep up with the clock. It is ErrClock when
-// only the clock could tell which were given out, and it is not set, and ErrExhausted
-// when fewer than n are left below 2^32.
+// this store never gives one of them out again. Nor does it give out those of a lost store
+// or of a newer copy of this one, because counters keep up with the clock, within the
+// limits told at counterStep. It is ErrClock when only the clock could tell which were
+// given out, and it is not set, and ErrExhausted when fewer than n are left below 2^32.
 func (s *Store) ReserveCounter(title plc.SystemTitle, n uint32) (first uint32, err error) {
 	if title.IsZero() || n == 0 {
 		return 0, fmt.Errorf("storage: reserve %d invocation counters of meter %q: want a meter and at least one", n, title)
 	}
 	return s.moveCounter("reserve invocation counters", func(t *tx) (uint32, error) {
-		ceiling, known, err := t.ceiling(title)
+		c, known, err := t.counter(title)
 		if err != nil {
 			return 0, err
 		}
 		now := s.options.Now()
-		floor := counterFloor(now)
-		if !known {
-			if now.Before(counterBirth) {
+		if now.Before(counterBirth) {
+			if !known {
 				return 0, fmt.Errorf("meter %v: %w: it says %s, so nobody knows which invocation counters were used before: set the clock, or tell the next counter with `concentrator keys raise`",
 					title, ErrClock, now.UTC().Format("2006-01-02"))
 			}
-			floor += counterLead
+		} else {
+			c.ceiling = max(c.ceiling, min(counterFloor(now)+c.lead, counterBrink))
 		}
-		ceiling = max(ceiling, floor)
-		if uint64(ceiling)+uint64(n) > math.MaxUint32 {
-			return 0, fmt.Errorf("meter %v: %w: change its keys, its counter stands at %d", title, ErrExhausted, ceiling)
+		first := c.ceiling
+		if c.ceiling += int64(n); c.ceiling > math.MaxUint32 {
+			return 0, fmt.Errorf("meter %v: %w: change its keys, its counter stands at %d", title, ErrExhausted, first)
 		}
-		return ceiling, t.setCeiling(title, ceiling+n)
+		return uint32(first), t.setCounter(title, c) //nolint:gosec // below the ceiling
 	})
 }
 
-// Counters keep up with the clock: a new one every counterStep since counterBirth. No
-// meter is asked more often for long, a request and its answer take three slots of 150 ms
-// or more. What a station that restarts again and again, or a very fast line, uses ahead
-// of the clock is passed by counterLead where a store knows no counter of a meter.
-// A clock that is wrong costs the 60 years of counterLife at most, of 68 that a key has.
+// Counters keep up with the clock: every reservation begins at or above the floor, which
+// rises by one every counterStep since counterBirth, plus the lead of the meter. The lead
+// is counterLead, or more when a raise told of higher counters, and lies in the file: so a
+// new store, and an old copy put back, stand where the lost one stood, or higher.
+//
+// What remains: counters used faster than the floor rises are ahead of it until it has
+// caught up, and a reservation of 64 made twice at once is 32 s ahead. A store that is new
+// or put back sooner than that gives them out again. No meter is asked faster for long: a
+// request and its answer take three slots of 150 ms or more. A clock that is not set, or
+// set back, leaves only the ceiling in the file; a raise done after the copy was made, or
+// lost with the store, has to be done again; and above counterBrink only the ceiling counts.
+// A clock that is wrong takes a meter to counterBrink at most, 2^28 are then left.
 const (
 	counterStep = 500 * time.Millisecond
 	counterLife = 60 * 365 * 24 * time.Hour
-	counterLead = 1 << 20
+	counterLead = 1 << 20 // as in the schema
+	// counterBrink is as high as the clock alone takes a counter.
+	counterBrink = math.MaxUint32 - 1<<28
 )
 
 // counterBirth is before the first station: a clock before it is not set.
 var counterBirth = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// counterFloor is below every counter to be given out at now or later, and above every
-// one given out before, unless the clock has lost its time.
-func counterFloor(now time.Time) uint32 {
-	return 1 + uint32(min(max(now.Sub(counterBirth), 0), counterLife)/counterStep)
+// counterFloor with the lead of a meter is below every counter to be given out at now or later.
+func counterFloor(now time.Time) int64 {
+	return 1 + int64(min(max(now.Sub(counterBirth), 0), counterLife)/counterStep)
 }
 
 // Reserve is ReserveCounter.
@@ -314,14 +322,15 @@ func (s *Store) RaiseCounter(title plc.SystemTitle, next uint32) (before, after 
 		return 0, 0, fmt.Errorf("storage: raise the invocation counter of meter %q to %d: want a meter and at least 1", title, next)
 	}
 	after, err = s.moveCounter("raise an invocation counter", func(t *tx) (uint32, error) {
-		ceiling, known, err := t.ceiling(title)
+		c, known, err := t.counter(title)
 		if before = 0; known {
-			before = ceiling
+			before = uint32(c.ceiling) //nolint:gosec // never above 2^32
 		}
-		if err != nil || known && next <= ceiling {
-			return ceiling, err
+		if err != nil || known && int64(next) <= c.ceiling {
+			return before, err
 		}
-		return next, t.setCeiling(title, next)
+		c.ceiling, c.lead = int64(next), max(c.lead, int64(next)-counterFloor(s.options.Now()))
+		return next, t.setCounter(title, c)
 	})
 	return before, after, err
 }
@@ -332,15 +341,21 @@ func (s *Store) moveCounter(doing string, fn func(*tx) (uint32, error)) (uint32,
 	return write(ctx, s, doing, fn)
 }
 
-// ceiling is the first counter of a meter that nobody has reserved, and whether any was.
-func (t *tx) ceiling(title plc.SystemTitle) (ceiling uint32, known bool, err error) {
-	ceiling = 1
-	known, err = t.get([]any{&ceiling}, "SELECT ceiling FROM counter WHERE title = ?", title.Bytes())
-	return ceiling, known, err
+// counter is what the file holds of the invocation counters of a meter.
+type counter struct {
+	ceiling int64 // the first that nobody has reserved
+	lead    int64 // see counterStep
 }
 
-func (t *tx) setCeiling(title plc.SystemTitle, ceiling uint32) error {
-	_, err := t.exec("INSERT INTO counter (title, ceiling) VALUES (?, ?) ON CONFLICT (title) DO UPDATE SET ceiling = excluded.ceiling",
-		title.Bytes(), int64(ceiling))
+// counter reads the counter of a meter, and whether there is one.
+func (t *tx) counter(title plc.SystemTitle) (c counter, known bool, err error) {
+	c = counter{ceiling: 1, lead: counterLead}
+	known, err = t.get([]any{&c.ceiling, &c.lead}, "SELECT ceiling, lead FROM counter WHERE title = ?", title.Bytes())
+	return c, known, err
+}
+
+func (t *tx) setCounter(title plc.SystemTitle, c counter) error {
+	_, err := t.exec(`INSERT INTO counter (title, ceiling, lead) VALUES (?, ?, ?)
+		ON CONFLICT (title) DO UPDATE SET ceiling = excluded.ceiling, lead = excluded.lead`, title.Bytes(), c.ceiling, c.lead)
 	return err
 }

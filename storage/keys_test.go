@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -221,5 +223,65 @@ func TestLastRound(t *testing.T) {
 	record(t, s, visit(1, nil))
 	if n, err := s.LastRound(t.Context()); n != 7 || err != nil {
 		t.Errorf("%d, want 7, %v", n, err)
+	}
+}
+
+// TestOldCopyGivesNoCounterAgain: a copy put back after the station went on, soon or late,
+// gives out no counter that was used since, nor after a raise far above the clock.
+func TestOldCopyGivesNoCounterAgain(t *testing.T) {
+	for _, raised := range []uint32{0, 3e9} {
+		now := night
+		clock := func() time.Time { return now }
+		s := open(t, Options{Now: clock})
+		reserve := func(s *Store) uint32 {
+			t.Helper()
+			first, err := s.Reserve(title(1), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return first
+		}
+		reserve(s)
+		if raised > 0 {
+			if _, after, err := s.RaiseCounter(title(1), raised); after != raised || err != nil {
+				t.Fatalf("raised to %d, %v", after, err)
+			}
+		}
+		s = reopen(t, s)
+		file, err := os.ReadFile(s.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var used uint32
+		for _, after := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour, 30 * 24 * time.Hour} {
+			now = now.Add(after)
+			used = max(used, reserve(s))
+			now = now.Add(time.Minute)
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, filepath.Base(s.Path())), file, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if again := reserve(open(t, Options{Dir: dir, Now: clock})); again < used+64 || again < raised {
+				t.Errorf("raised to %d: %v after the copy it begins at %d, where %d to %d were used", raised, after, again, used, used+63)
+			}
+		}
+	}
+}
+
+// TestWrongClockSparesARaisedCounter: a raise far above the clock and then a clock far ahead
+// leave counters to go on with.
+func TestWrongClockSparesARaisedCounter(t *testing.T) {
+	now := night
+	s := open(t, Options{Now: func() time.Time { return now }})
+	if _, _, err := s.RaiseCounter(title(1), 3e9); err != nil {
+		t.Fatal(err)
+	}
+	now = time.Date(2399, 1, 1, 0, 0, 0, 0, time.UTC)
+	first, err := s.Reserve(title(1), 64)
+	if first != counterBrink || err != nil {
+		t.Errorf("a row begins at %d, %v, want %d", first, err, counterBrink)
+	}
+	if next, err := s.Reserve(title(1), 64); next != first+64 || err != nil {
+		t.Errorf("the next row begins at %d, %v, want %d", next, err, first+64)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 	"os"
 	"time"
 
@@ -46,7 +47,7 @@ func (s *Store) Maintain(ctx context.Context) (m Maintenance, err error) {
 		{&m.Events, func(t *tx) (int64, error) { return t.trimEvents(older) }},
 		{&m.Orders, func(t *tx) (int64, error) { return t.trimOrders(older) }},
 		{&m.Batches, func(t *tx) (int64, error) { return t.trimBatches(old) }},
-		{&m.Relieved, func(t *tx) (int64, error) { return t.relieve(now) }},
+		{&m.Relieved, func(t *tx) (int64, error) { return t.relieve() }},
 		{&m.Visits, func(t *tx) (int64, error) { return t.trimVisits(old) }},
 		{&m.Pages, func(t *tx) (int64, error) { return t.vacuum() }},
 	} {
@@ -168,17 +169,28 @@ func (t *tx) trimBatches(cut time.Time) (int64, error) {
 
 // relieve makes room in a full store, one step at a time: first bodies of receipted
 // batches, whose readings are kept, then the oldest readings that the center has. A disk
-// that others have filled is not worth readings.
-func (t *tx) relieve(now time.Time) (int64, error) {
+// that others have filled is not worth readings. It goes by sequence and arrival, for times
+// may be of a clock that was wrong.
+func (t *tx) relieve() (int64, error) {
 	full, err := t.full()
 	if err != nil || !full && t.w.room.held {
 		return 0, err
 	}
-	n, err := t.trimBatches(now.Add(time.Millisecond)) // those receipted just now, too
+	n, err := t.trimBatches(time.UnixMilli(math.MaxInt64))
 	if err != nil || n > 0 || !full {
 		return n, err
 	}
-	return t.trimReadings(now.AddDate(100, 0, 0))
+	return t.dropReadings()
+}
+
+// dropReadings deletes the oldest readings that the center has, whatever their stamps say.
+func (t *tx) dropReadings() (int64, error) {
+	settled, err := t.settledThrough(concentrator.LaneReadings)
+	if err != nil {
+		return 0, err
+	}
+	return t.exec("DELETE FROM reading WHERE arrival IN (SELECT arrival FROM reading WHERE arrival <= ? ORDER BY arrival LIMIT ?)",
+		settled, maintainRows)
 }
 
 // full reports whether little is left below the bound of the file but the reserve.
@@ -187,12 +199,8 @@ func (t *tx) full() (bool, error) {
 	if limit == 0 {
 		return false, nil
 	}
-	var pages, free int64
-	if _, err := t.get([]any{&pages}, "PRAGMA page_count"); err != nil {
-		return false, err
-	}
-	_, err := t.get([]any{&free}, "PRAGMA freelist_count")
-	return pages-free >= limit-limit/reserveShare, err
+	used, err := t.used()
+	return used >= limit-limit/reserveShare, err
 }
 
 func (t *tx) trimVisits(cut time.Time) (int64, error) {

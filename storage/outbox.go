@@ -104,7 +104,8 @@ func waitingUrgent(ctx context.Context, view *sql.Tx, after int64, limit int, re
 // Seal stores body as the lane's next batch, made of the waiting records through
 // the given arrival number. Sequence, batch and cursor change in one transaction:
 // sequences have no holes. It is ErrNothing when no record waits up to there.
-// Only one caller may seal a lane.
+// It is ErrFull when room has to be left for receipts that are awaited. Only one caller may
+// seal a lane.
 func (s *Store) Seal(ctx context.Context, lane concentrator.Lane, through uint64, body []byte) (concentrator.Batch, error) {
 	if err := checkLane(lane); err != nil {
 		return concentrator.Batch{}, err
@@ -118,10 +119,17 @@ func (s *Store) Seal(ctx context.Context, lane concentrator.Lane, through uint64
 		if through <= uint64(sealed) || through > uint64(last) { //nolint:gosec // both start at 0 and grow
 			return concentrator.Batch{}, fmt.Errorf("lane %d through record %d, sealed %d, arrived %d: %w", lane, through, sealed, last, ErrNothing)
 		}
+		var awaited int64
+		if _, err := t.get([]any{&awaited}, "SELECT EXISTS (SELECT 1 FROM batch WHERE state = 1)"); err != nil {
+			return concentrator.Batch{}, err
+		}
 		seq := t.next(laneNumber(numberSequence, lane))
 		t.setNumber(cursor, int64(through)) //nolint:gosec // not above last
 		_, err := t.exec("INSERT INTO batch (lane, seq, first, through, state, sealed, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 			int64(lane), seq, sealed+1, int64(through), batchSealed, now.UnixMilli(), hash[:], kept) //nolint:gosec // see above
+		if err == nil && awaited != 0 { // its receipt makes room
+			err = t.within(t.w.room.sealLimit(), "seal a batch")
+		}
 		id := concentrator.BatchID{Epoch: s.epoch, Lane: lane, Seq: uint64(seq)} //nolint:gosec // from 1 up
 		return concentrator.Batch{ID: id, Body: kept, Hash: hash}, err
 	})
@@ -196,7 +204,7 @@ func (t *tx) receipt(r concentrator.Receipt, now time.Time) error {
 			return err
 		}
 		for range relieveSteps {
-			if n, err := t.relieve(now); err != nil || n == 0 {
+			if n, err := t.relieve(); err != nil || n == 0 {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
 )
@@ -16,7 +17,8 @@ const (
 
 // room keeps a way out of a full store. What comes from the line stops while a reserve is
 // left: with it batches are sealed, receipts recorded and old records deleted, so that the
-// store drains. A store needs room even to delete.
+// store drains. A store needs room even to delete. Sealing leaves half of the reserve to
+// receipts, counters and orders while a receipt is awaited.
 //
 // Below the bound of the file the reserve is pages, on the disk it is a file that takes
 // room and is removed when the disk is full. It is made again before anything comes from
@@ -42,6 +44,9 @@ func (r *room) limit(bulk bool) int64 {
 	return r.pages
 }
 
+// sealLimit is limit for a batch while others wait for their receipts.
+func (r *room) sealLimit() int64 { return r.pages - r.pages/reserveShare/2 }
+
 // spare reports whether the reserve is there, after trying to make it.
 func (r *room) spare() bool {
 	if !r.held {
@@ -50,8 +55,13 @@ func (r *room) spare() bool {
 	return r.held
 }
 
-// release gives the reserve file up and reports whether that made room.
+// release gives the reserve file up and reports whether that made room. It keeps it when
+// the bound of the file was met and not that of the disk.
 func (r *room) release() bool {
+	if probe := r.reserve + ".probe"; r.held && r.pages > 0 && allocate(probe) == nil {
+		_ = os.Remove(probe) // the disk has room for a second one
+		return false
+	}
 	released := r.held && os.Remove(r.reserve) == nil
 	r.held = false
 	return released
@@ -62,7 +72,11 @@ func allocate(path string) error {
 	if fileSize(path) == reserveSize {
 		return nil
 	}
-	err := os.WriteFile(path, make([]byte, reserveSize), 0o600)
+	content := make([]byte, reserveSize)
+	if _, err := rand.Read(content); err != nil { // zeros take no room on some file systems
+		return err
+	}
+	err := os.WriteFile(path, content, 0o600)
 	if err != nil {
 		_ = os.Remove(path) // it may hold a part of the room
 	}

@@ -1,10 +1,12 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -168,5 +170,125 @@ func TestRetentionAfterANightWithoutClock(t *testing.T) {
 	last, found, err := s.LastEntry(t.Context(), title(1), cosem.MustOBIS("1.0.99.1.0.255"))
 	if want := young[9].Time; err != nil || !found || !last.Equal(want) {
 		t.Errorf("last entry %v %v %v, want %v", last, found, err, want)
+	}
+}
+
+// TestFullStoreNeverWedges: batches sealed ahead of their receipts leave room for the
+// receipts, for orders and counters, however often the store was full before.
+func TestFullStoreNeverWedges(t *testing.T) {
+	s := open(t, Options{MaxBytes: 1 << 20, Now: func() time.Time { return night }})
+	from := night
+	refused := 0
+	for i := range 12 {
+		from = from.Add(time.Duration(fillUp(t, s, from)) * 15 * time.Minute)
+		var window []concentrator.Batch
+		for range 6 {
+			rec, err := s.Waiting(t.Context(), concentrator.LaneReadings, 1000)
+			if err != nil || rec.Len() == 0 {
+				break
+			}
+			b, err := s.Seal(t.Context(), concentrator.LaneReadings, rec.Through, make([]byte, 30*rec.Len()))
+			if errors.Is(err, ErrFull) {
+				refused++
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			window = append(window, b)
+		}
+		if len(window) == 0 {
+			t.Fatalf("cycle %d: not one batch could be sealed", i)
+		}
+		if err := s.SaveOrder(t.Context(), concentrator.Order{ID: from.String(), State: concentrator.OrderDone}); err != nil {
+			t.Errorf("cycle %d: the end of an order: %v", i, err)
+		}
+		if _, err := s.Reserve(title(9+i), 64); err != nil {
+			t.Errorf("cycle %d: counters: %v", i, err)
+		}
+		for _, b := range window {
+			if err := s.Receipt(t.Context(), concentrator.Receipt{ID: b.ID, Hash: b.Hash}); err != nil {
+				t.Fatalf("cycle %d: receipt: %v", i, err)
+			}
+		}
+	}
+	if refused == 0 {
+		t.Error("no batch was ever refused: the reserve was not put to the test")
+	}
+	for deliver(t, s, 500) > 0 {
+	}
+	if fillUp(t, s, from) == 0 {
+		t.Error("there is no room although all was delivered")
+	}
+}
+
+// TestFullStoreWithoutAClock: where no stamp can be trusted, room is made all the same.
+func TestFullStoreWithoutAClock(t *testing.T) {
+	s := open(t, Options{MaxBytes: 1 << 20, Now: lostTime})
+	from := night
+	for i := range 4 {
+		stored := 0
+		for ; ; stored += 96 {
+			rows := readings(1, import_, from.Add(time.Duration(stored)*15*time.Minute), 96)
+			for i := range rows {
+				rows[i].Quality, rows[i].Received = concentrator.StationClock, time.Unix(1000, 0).UTC()
+			}
+			_, err := s.RecordVisit(t.Context(), visit(1, rows))
+			if errors.Is(err, ErrFull) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if stored == 0 {
+			t.Fatalf("cycle %d: there is no room although all was delivered", i)
+		}
+		from = from.Add(time.Duration(stored) * 15 * time.Minute)
+		for deliver(t, s, 500) > 0 {
+		}
+	}
+}
+
+// TestFullStoreAfterAClockAhead: what was settled by a clock that was ahead pins nothing.
+func TestFullStoreAfterAClockAhead(t *testing.T) {
+	now := night.AddDate(10, 0, 0)
+	s := open(t, Options{MaxBytes: 1 << 20, Now: func() time.Time { return now }})
+	record(t, s, visit(1, readings(1, import_, night, 500)))
+	deliver(t, s, 500)
+	now = night
+	from := night.AddDate(1, 0, 0)
+	for range 3 {
+		stored := fillUp(t, s, from)
+		from = from.Add(time.Duration(stored) * 15 * time.Minute)
+		for deliver(t, s, 500) > 0 {
+		}
+		bodies, err := write(t.Context(), s, "count", func(t *tx) (n int64, err error) {
+			_, err = t.get([]any{&n}, "SELECT count(*) FROM batch WHERE seq = 1")
+			return n, err
+		})
+		if err != nil || bodies != 0 {
+			t.Fatalf("the body of the first batch is kept by a full store: %d, %v", bodies, err)
+		}
+	}
+}
+
+// TestReserveIsKeptAtTheBound: the reserve holds no zeros, and the bound of the file, met
+// where the disk has room, does not cost it.
+func TestReserveIsKeptAtTheBound(t *testing.T) {
+	s := open(t, Options{MaxBytes: 1 << 20, Now: func() time.Time { return night }})
+	var lines strings.Builder
+	for n := range 20_000 {
+		lines.WriteString(keyLine(n+1, "none,,,"))
+	}
+	if _, err := s.ImportKeys(strings.NewReader(lines.String())); !errors.Is(err, ErrFull) {
+		t.Fatalf("many keys: %v, want ErrFull", err)
+	}
+	content, err := os.ReadFile(filepath.Join(filepath.Dir(s.Path()), reserveName))
+	if err != nil || len(content) != reserveSize {
+		t.Fatalf("%d octets of reserve, %v", len(content), err)
+	}
+	if bytes.Count(content, []byte{0}) > reserveSize/16 {
+		t.Error("the reserve is of zeros")
 	}
 }

@@ -130,6 +130,8 @@ CREATE TABLE counter (
 	title   BLOB PRIMARY KEY,
 	ceiling INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+`, `
+ALTER TABLE counter ADD COLUMN lead INTEGER NOT NULL DEFAULT 1048576;
 `}
 
 // migrate brings the file to the present schema in one immediate transaction.

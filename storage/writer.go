@@ -222,7 +222,34 @@ func (w *writer) perform(j *job) error {
 	if err := w.bound(j.bulk); err != nil {
 		return err
 	}
-	return j.work(&tx{w})
+	t := &tx{w}
+	if err := j.work(t); err != nil || !j.bulk {
+		return err
+	}
+	return t.within(w.room.limit(true), "store what came from the line")
+}
+
+// within is ErrFull when more pages are used than limit. SQLite's own bound does not tell:
+// free pages of a file that has grown to its bound are used without asking.
+func (t *tx) within(limit int64, doing string) error {
+	if t.w.room.pages == 0 {
+		return nil
+	}
+	used, err := t.used()
+	if err == nil && used > limit {
+		err = &Fault{Doing: doing, Path: t.w.path, Kind: ErrFull}
+	}
+	return err
+}
+
+// used is how many pages of the file hold something.
+func (t *tx) used() (int64, error) {
+	var pages, free int64
+	if _, err := t.get([]any{&pages}, "PRAGMA page_count"); err != nil {
+		return 0, err
+	}
+	_, err := t.get([]any{&free}, "PRAGMA freelist_count")
+	return pages - free, err
 }
 
 // bound sets how far the file may grow now.
