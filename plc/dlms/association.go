@@ -73,6 +73,9 @@ func (a *association) arm(keys *Keys, own, peer plc.SystemTitle) error {
 	return nil
 }
 
+// protects reports whether APDUs of an open association are sealed or signed.
+func (a *association) protects() bool { return a.shield != nil || a.signet != nil }
+
 // dedicate makes the shield of a dedicated key.
 func (a *association) dedicate(keys *Keys, key cipher.Secret) error {
 	suite, err := cipher.NewSuiteOf(keys.Suite, key, keys.authentication())

@@ -93,7 +93,8 @@ type Client struct {
 	invoke apdu.Invoke
 	block  general // general block transfer of the request under way
 	long   uint32  // identity of access requests
-	turns  uint64  // transactions of general-ciphering and signed APDUs
+	turns  uint64  // transactions of general-ciphering and signed APDUs, from a random number on
+	due    int     // association requests sent of this association that no AARE answered yet
 
 	armed bool // suite, shield and signet are made
 
@@ -174,6 +175,11 @@ func (c *Client) Start(op Op) ([]byte, error) {
 		return nil, err
 	}
 	if c.cfg.PreEstablished {
+		if c.state == Closed {
+			if err := c.newTurns(); err != nil {
+				return nil, err
+			}
+		}
 		if done := c.preEstablished(op); done {
 			return nil, nil
 		}
@@ -269,6 +275,7 @@ func (c *Client) Resend() ([]byte, error) {
 	case Releasing:
 		return c.rlrq()
 	}
+	c.block.stalls = 0 // how often we ask is for our owner to say
 	if c.block.sending() {
 		c.block.again()
 		return c.block.block(c.cfg.Window), nil

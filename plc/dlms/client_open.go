@@ -2,6 +2,7 @@ package dlms
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,8 +20,12 @@ var replyToHLS = cosem.Ref{Class: cosem.ClassAssociationLN, Object: cosem.OBIS{0
 
 // associate begins an association with a fresh challenge.
 func (c *Client) associate() ([]byte, error) {
-	c.granted, c.limit = 0, 0
+	c.granted, c.limit, c.due = 0, 0, 0
 	c.close()
+	if err := c.newTurns(); err != nil {
+		c.op = nil
+		return nil, err
+	}
 	if proves(c.security.Mechanism) {
 		if err := c.newChallenge(); err != nil {
 			c.op = nil
@@ -57,6 +62,21 @@ func (c *Client) newChallenge() error {
 	return nil
 }
 
+// newTurns begins the transactions of an association anywhere in their 64 bits, so that
+// no answer that was recorded in another one, of an earlier run either, names one of
+// them. In a signed association without ciphering nothing else tells old from new.
+func (c *Client) newTurns() error {
+	if !c.security.Signed && c.cfg.Form != CipheringForm {
+		return nil // nothing carries a transaction
+	}
+	var b [8]byte
+	if _, err := io.ReadFull(c.cfg.Rand, b[:]); err != nil {
+		return fmt.Errorf("draw a transaction: %w", err)
+	}
+	c.turns = binary.BigEndian.Uint64(b[:])
+	return nil
+}
+
 // newDedicated draws the key of one association. It is used once that is open.
 func (c *Client) newDedicated() error {
 	c.dedicated = make(cipher.Secret, cipher.KeySize(c.security.Suite))
@@ -82,6 +102,7 @@ func (c *Client) aarq() ([]byte, error) {
 	case proves(c.security.Mechanism):
 		a.Authentication = c.challenge
 	}
+	c.due++
 	return a.Append(make([]byte, 0, a.Size())), nil
 }
 
@@ -94,11 +115,15 @@ func (c *Client) initiate() ([]byte, error) {
 	return c.protect(i.Append(make([]byte, 0, i.Size())), via{sh: c.shield})
 }
 
-// associated takes an AARE. All checks come before anything moves.
+// associated takes an AARE. All checks come before anything moves. One for each AARQ is
+// taken, whatever else the line carries: nobody gets more proofs than we asked for.
 func (c *Client) associated(b []byte) (Effects, error) {
 	a, n, err := acse.ParseAARE(b)
 	if err := whole(b, n, err); err != nil {
 		return Effects{}, err
+	}
+	if c.due == 0 {
+		return c.ignore(), nil
 	}
 	if a.Result != acse.Accepted {
 		if c.state == Authenticating {
@@ -122,6 +147,7 @@ func (c *Client) associated(b []byte) (Effects, error) {
 			Refusal: RefusedAssociation, Reason: fmt.Sprintf("DLMS version %d", i.Version), Hint: "this client speaks version 6",
 		})
 	}
+	c.due--
 	c.granted = i.Conformance & c.cfg.Conformance
 	c.limit = int(i.MaxPDU)
 	if !proves(c.security.Mechanism) {

@@ -65,7 +65,7 @@ func (c *Client) receive(b []byte) (Effects, error) {
 		return Effects{}, garbled("no octets")
 	}
 	limit := c.cfg.MaxPDU
-	if c.shield != nil || c.signet != nil {
+	if c.protects() {
 		limit += cipheringAllowance
 	}
 	if len(b) > limit && apdu.Tag(b[0]) != apdu.TagAARE { // an AARE comes before the limit is agreed
@@ -115,7 +115,7 @@ func (c *Client) receiveOpened(o opened) (Effects, error) {
 	case c.ded != nil && o.sh != nil && o.sh != c.ded:
 		return Effects{}, forged("%v under the global key where the dedicated one was agreed", tag)
 	case o.transaction != nil && !bytes.Equal(o.transaction, transaction(c.turns)):
-		return c.ignore(), nil // it answers an earlier attempt
+		return c.ignore(), nil // it answers an earlier attempt, or one of another association
 	}
 	return c.react(tag, o.plain)
 }
@@ -133,6 +133,9 @@ func (c *Client) receiveBlock(b []byte) (Effects, error) {
 	if block.Data == nil {
 		c.block.heard(block)
 		if more {
+			if c.block.stalled() {
+				return c.fail(errStalled)
+			}
 			return Effects{Down: c.block.block(c.cfg.Window)}, nil
 		}
 		return Effects{Ignored: true}, nil
@@ -145,6 +148,9 @@ func (c *Client) receiveBlock(b []byte) (Effects, error) {
 	}
 	if block.Streaming {
 		return Effects{Ignored: true}, nil
+	}
+	if c.block.stalled() {
+		return c.fail(errStalled)
 	}
 	return Effects{Down: c.block.acknowledge(c.cfg.Window)}, nil
 }
@@ -207,7 +213,7 @@ func (c *Client) excepted(b []byte) (Effects, error) {
 	if err := whole(b, n, err); err != nil {
 		return Effects{}, err
 	}
-	r := refusedException(e, c.shield != nil)
+	r := refusedException(e, c.protects())
 	if c.state == Opened && r.Refusal == RefusedService {
 		return c.fail(r)
 	}
@@ -228,7 +234,7 @@ func (c *Client) serviceError(b []byte) (Effects, error) {
 	if err := whole(b, n, err); err != nil {
 		return Effects{}, err
 	}
-	r := &RefusedError{Refusal: RefusedService, Reason: e.String(), Unauthenticated: c.shield != nil}
+	r := &RefusedError{Refusal: RefusedService, Reason: e.String(), Unauthenticated: c.protects()}
 	if c.state == Opened {
 		return c.fail(r)
 	}

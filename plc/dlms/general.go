@@ -29,6 +29,25 @@ type general struct {
 	// ours that the peer has received. One that was lost gives its number to the next
 	// block, so that no gap is left that nobody can fill.
 	mere, heardOf uint16
+
+	// high and ahead are the highest got and from of this transfer, stalls the blocks that
+	// we sent since either rose.
+	high, ahead uint16
+	stalls      int
+}
+
+// maxStalls bounds the blocks we send in a row without getting any further: a peer that
+// says the same for ever must not keep us answering for ever.
+const maxStalls = 8
+
+// errStalled ends a transfer of which maxStalls were not enough.
+var errStalled = garbled("general blocks come again and again without getting any further: ask once more")
+
+// stalled counts a block that is about to answer one, and reports whether there were too
+// many without progress.
+func (g *general) stalled() bool {
+	g.stalls++
+	return g.stalls > maxStalls
 }
 
 // sending reports whether blocks are outstanding.
@@ -97,6 +116,9 @@ func (g *general) acknowledged(b apdu.GeneralBlock) bool {
 		return false
 	}
 	g.turn(max(b.Ack, g.base) + 1)
+	if g.from > g.ahead {
+		g.ahead, g.stalls = g.from, 0
+	}
 	return true
 }
 
@@ -128,6 +150,9 @@ func (g *general) receive(b apdu.GeneralBlock, most int) arrival {
 	if len(g.raw)+len(b.Data) > most {
 		g.raw, g.got = nil, 0
 		return overflow
+	}
+	if g.got > g.high {
+		g.high, g.stalls = g.got, 0
 	}
 	g.raw = append(g.raw, b.Data...)
 	if b.Last {

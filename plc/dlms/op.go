@@ -122,11 +122,10 @@ func (o Op) checkItems() error {
 		if item.Kind < apdu.AccessGet || item.Kind > apdu.AccessAction {
 			return fmt.Errorf("access %v: kind %d", item.Ref, item.Kind)
 		}
-		if item.Data == nil && item.Kind != apdu.AccessSet {
-			continue
-		}
-		if err := oneValue(item.Data); err != nil {
-			return fmt.Errorf("access %v: %w", item.Ref, err)
+		if item.Data != nil || item.Kind == apdu.AccessSet {
+			if err := oneValue(item.Data); err != nil {
+				return fmt.Errorf("access %v: %w", item.Ref, err)
+			}
 		}
 		if err := checkSelections([]cosem.Ref{item.Ref}); err != nil {
 			return err

@@ -152,12 +152,37 @@ func (k Keys) Validate() error {
 			return err
 		}
 	}
+	if err := k.validateCurves(); err != nil {
+		return err
+	}
 	if k.Sign && (k.Signing == nil || k.PeerSigning == nil) {
 		return errors.New("signing without both keys: give our signing key and the meter's public one")
 	}
 	for _, fresh := range []cipher.Secret{k.BroadcastKey, k.Master} {
 		if fresh != nil && len(fresh) != cipher.KeySize(k.Suite) {
 			return fmt.Errorf("broadcast or master key of %d octets: suite %d wants %d", len(fresh), k.Suite, cipher.KeySize(k.Suite))
+		}
+	}
+	return nil
+}
+
+// validateCurves finds keys of another suite than the one agreed on: signatures and
+// agreements would be weaker, or of another size, than the suite says.
+func (k Keys) validateCurves() error {
+	for _, key := range []struct {
+		name  string
+		given bool
+		fits  func() bool
+	}{
+		{"our signing key", k.Signing != nil, func() bool { return k.Signing.Suite() == k.Suite }},
+		{"the meter's public signing key", k.PeerSigning != nil, func() bool { return k.PeerSigning.Suite() == k.Suite }},
+		{"our key agreement key", k.Agreement != nil, func() bool { return k.Agreement.Suite() == k.Suite }},
+		{"the meter's public key agreement key", k.PeerAgreement != nil, func() bool {
+			return k.Suite != cipher.Suite0 && len(k.PeerAgreement) == 2*cipher.CurveSize(k.Suite)
+		}},
+	} {
+		if key.given && !key.fits() {
+			return fmt.Errorf("%s is not of security suite %d: give one of this suite, or set the suite that the key is of", key.name, k.Suite)
 		}
 	}
 	return nil

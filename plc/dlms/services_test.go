@@ -740,7 +740,11 @@ func TestMakerIsRefused(t *testing.T) {
 
 // TestKeysValidate are keys with something missing.
 func TestKeysValidate(t *testing.T) {
-	c, _ := signers(t, 1)
+	c, m := signers(t, 1)
+	public, _ := cipher.NewVerifier(1, m.Public())
+	c2, m2 := signers(t, 2)
+	public2, _ := cipher.NewVerifier(2, m2.Public())
+	agreement, _ := cipher.NewAgreement(1, bytes.Repeat([]byte{0x33}, 32))
 	for name, k := range map[string]Keys{
 		"suite 3":              {Suite: 3},
 		"no secret":            {Mechanism: HLSSHA256},
@@ -751,6 +755,14 @@ func TestKeysValidate(t *testing.T) {
 		"suite 2 short keys":   {Mechanism: HLSGMAC, Suite: 2, Encryption: gmacKeys.Encryption, Authentication: gmacKeys.Authentication},
 		"short broadcast key":  {BroadcastKey: make([]byte, 8)},
 		"mechanism 9":          {Mechanism: 9},
+
+		"signer of another suite":           {Mechanism: HLSECDSA, Suite: 1, Signing: c2, PeerSigning: public},
+		"verifier of another suite":         {Mechanism: HLSECDSA, Suite: 1, Signing: c, PeerSigning: public2},
+		"suite 2 with keys of suite 1":      {Mechanism: HLSECDSA, Suite: 2, Sign: true, Signing: c, PeerSigning: public},
+		"suite 0 with keys of suite 1":      {Mechanism: HLSECDSA, Signing: c, PeerSigning: public},
+		"agreement of another suite":        {Suite: 2, Agreement: agreement},
+		"public agreement of another suite": {Suite: 2, PeerAgreement: agreement.Public()},
+		"agreement in suite 0":              {PeerAgreement: []byte{}},
 	} {
 		if k.Validate() == nil {
 			t.Errorf("%s: no error", name)

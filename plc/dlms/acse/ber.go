@@ -39,12 +39,12 @@ func (c *cursor) next() (element, error) {
 	if len(c.b) < 2 {
 		return element{}, c.fail("ends in the middle of a field")
 	}
-	tag, n, head := c.b[0], int(c.b[1]), 2
+	tag, n, head := c.b[0], uint64(c.b[1]), 2 // an int has 31 bits and a sign on some machines
 	if tag&0x1F == 0x1F {
 		return element{}, c.fail("tag %02Xh of more than one octet", tag)
 	}
 	if n >= 0x80 {
-		k := n & 0x7F
+		k := int(n & 0x7F)
 		if k == 0 || k > maxLengthOctets {
 			return element{}, c.fail("length form %02Xh: want a definite length of at most %d octets", n, maxLengthOctets)
 		}
@@ -53,16 +53,17 @@ func (c *cursor) next() (element, error) {
 		}
 		n = 0
 		for _, o := range c.b[head : head+k] {
-			n = n<<8 | int(o)
+			n = n<<8 | uint64(o)
 		}
 		head += k
 	}
-	if n > len(c.b)-head {
+	if n > uint64(len(c.b)-head) {
 		return element{}, c.fail("field %02Xh of %d octets, but only %d follow", tag, n, len(c.b)-head)
 	}
-	e := element{tag: tag, start: c.base + head, body: c.b[head : head+n : head+n]}
-	c.b = c.b[head+n:]
-	c.base += head + n
+	end := head + int(n)
+	e := element{tag: tag, start: c.base + head, body: c.b[head:end:end]}
+	c.b = c.b[end:]
+	c.base += end
 	return e, nil
 }
 

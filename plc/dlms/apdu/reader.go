@@ -96,7 +96,7 @@ func (r *reader) boolean() bool { return r.u8() != 0 }
 // taking at least size of them, before anything is allocated for it.
 func (r *reader) length(size int) int {
 	first := r.u8()
-	n := int(first)
+	n := uint64(first) // an int has 31 bits and a sign on some machines
 	if first >= 0x80 {
 		k := int(first & 0x7F)
 		if k == 0 || k > 4 {
@@ -105,17 +105,17 @@ func (r *reader) length(size int) int {
 		}
 		n = 0
 		for _, o := range r.take(k) {
-			n = n<<8 | int(o)
+			n = n<<8 | uint64(o)
 		}
 	}
 	if r.err != nil {
 		return 0
 	}
-	if n > r.left()/size {
+	if n > uint64(r.left()/size) {
 		r.fail("length %d, but only %d octets follow", n, r.left())
 		return 0
 	}
-	return n
+	return int(n)
 }
 
 // MaxList is the most attributes or results taken in one list: more than meters take,

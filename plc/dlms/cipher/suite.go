@@ -102,7 +102,7 @@ func (k keyed) aad(c Control, with, clear []byte) []byte {
 	return append(b, clear...)
 }
 
-// accepts reports whether c names this suite, or none, and what a suite can do.
+// accepts refuses a c that names another suite than this one or asks for compression.
 func (s *Suite) accepts(c Control) error {
 	if c&compressed != 0 || c&suiteMask != s.number {
 		return fmt.Errorf("%w, got %02Xh in suite %d", ErrControl, byte(c), s.Number())
